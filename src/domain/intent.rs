@@ -1,0 +1,180 @@
+//! What should become of a claim: a function of why we look, the pull request as it is now, and the claim as it is now.
+//!
+//! An event gives identity and nothing else; it wakes a run, and the world decides. The sweep finishes, resumes and
+//! tidies up, but never starts an environment. Must never: look at what an event said of the pull request's state.
+
+use super::{
+    claim::{Claim, Illegal, Removal, State, Wish},
+    holder::Holder,
+    names::{ClaimUid, HeadSha, RunId},
+};
+use jiff::{SignedDuration, Timestamp};
+
+/// Why we look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Something happened to the holder.
+    Event,
+    /// The time has come to look at everything.
+    Sweep,
+    /// Somebody asked for its removal, without grace.
+    DownNow,
+}
+
+/// What the holder wants now, as its origin says (for a pull request, GitHub): read after the claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// An environment at this commit.
+    Up(Option<HeadSha>),
+    /// None: closed, over, not asked for.
+    Down,
+}
+
+/// The terms on which environments live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Of an environment, from its creation.
+    pub life: SignedDuration,
+    /// Between close and removal.
+    pub grace: SignedDuration,
+    /// Between removal and reuse of its addresses.
+    pub reuse_after: SignedDuration,
+    /// For a claim that is made now.
+    pub removal: Removal,
+}
+
+/// What is to be done.
+#[allow(clippy::large_enum_variant, reason = "one of them a run; a box would only be noise")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// Write this claim over the one that was read, then go on.
+    Take(Claim, Then),
+    /// Nothing, and rightly.
+    Leave(Why),
+    /// Another holder has the name.
+    Refuse {
+        /// Who.
+        held_by: Holder,
+    },
+}
+
+/// What follows a successful taking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Bring it up.
+    Up,
+    /// Bring it down, or go on with that.
+    Down,
+    /// Nothing yet.
+    Rest(Why),
+}
+
+/// Why nothing is to be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// There is no claim, and none is wanted.
+    NothingThere,
+    /// It is wanted, and no event asks for more.
+    Wanted,
+    /// Closed; removed at this time unless reopened.
+    Grace(Timestamp),
+    /// Removed; its addresses are free at this time.
+    Cooling(Timestamp),
+}
+
+/// The ids that a taking would bear; made anew for each try, so that two takings never look alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ids {
+    /// Of the taking.
+    pub run: RunId,
+    /// Of a claim, should one be made.
+    pub uid: ClaimUid,
+}
+
+/// Decides. `Illegal` cannot come of this table; it is returned rather than asserted, so that a mistake in it stops a
+/// run and not the process.
+pub fn decide(
+    holder: &Holder,
+    occasion: Occasion,
+    wanted: Wanted,
+    claim: Option<&Claim>,
+    ids: Ids,
+    now: Timestamp,
+    terms: &Terms,
+) -> Result<Intent, Illegal> {
+    let Some(claim) = claim else {
+        return Ok(match (occasion, wanted) {
+            (Occasion::Event, Wanted::Up(head)) => {
+                let ids = (ids.uid, ids.run);
+                let claim = Claim::first(holder.clone(), ids, head, terms.removal.clone(), now, terms.life);
+                Intent::Take(claim, Then::Up)
+            }
+            _ => Intent::Leave(Why::NothingThere),
+        });
+    };
+    if claim.holder() != holder {
+        return Ok(Intent::Refuse { held_by: claim.holder().clone() });
+    }
+    let ours = claim.taken(ids.run);
+    let expired = claim.expires() <= now;
+    Ok(match (occasion, wanted) {
+        (Occasion::Event, Wanted::Up(head)) => {
+            let ours = ours.wishing(Wish::Up).wanting(head);
+            // What is built anew has a whole life before it, or the next sweep would find its time over;
+            // what stands keeps the life that it has.
+            let anew = |ours: Claim| ours.expiring(now.saturating_add(terms.life).unwrap_or(Timestamp::MAX));
+            match claim.state() {
+                // Its time is over: it goes, and the carried wish brings it up anew.
+                State::Waiting { .. } | State::Held { .. } if expired => {
+                    Intent::Take(anew(ours).draining()?, Then::Down)
+                }
+                State::Waiting { .. } => Intent::Take(ours, Then::Up),
+                State::Held { .. } => Intent::Take(ours.reopened()?, Then::Up),
+                State::Cooling { .. } => Intent::Take(anew(ours).revived(now)?, Then::Up),
+                State::Draining { .. } | State::Freeing { .. } => Intent::Take(anew(ours), Then::Down),
+            }
+        }
+        (Occasion::Sweep, Wanted::Up(_)) => match claim.state() {
+            State::Waiting { .. } | State::Held { .. } if expired => {
+                Intent::Take(ours.wishing(Wish::Down).draining()?, Then::Down)
+            }
+            // Its reopening went unheard: without this, the next close would find a grace long over.
+            State::Held { closed_at: Some(_), .. } => {
+                Intent::Take(ours.wishing(Wish::Up).reopened()?, Then::Rest(Why::Wanted))
+            }
+            State::Waiting { .. } | State::Held { .. } => Intent::Leave(Why::Wanted),
+            State::Draining { .. } | State::Freeing { .. } => Intent::Take(ours, Then::Down),
+            State::Cooling { until, .. } => finish(ours, *until, now),
+        },
+        (Occasion::Event | Occasion::Sweep, Wanted::Down) => {
+            let ours = ours.wishing(Wish::Down);
+            match claim.state() {
+                State::Held { closed_at, .. } if !expired => {
+                    let over = closed_at.unwrap_or(now).saturating_add(terms.grace).unwrap_or(Timestamp::MAX);
+                    match closed_at {
+                        _ if over <= now => Intent::Take(ours.draining()?, Then::Down),
+                        None => Intent::Take(ours.closed(now)?, Then::Rest(Why::Grace(over))),
+                        Some(_) => Intent::Leave(Why::Grace(over)),
+                    }
+                }
+                // What waits has nothing that a grace could keep.
+                State::Waiting { .. } | State::Held { .. } => Intent::Take(ours.draining()?, Then::Down),
+                State::Draining { .. } | State::Freeing { .. } => Intent::Take(ours, Then::Down),
+                State::Cooling { until, .. } => finish(ours, *until, now),
+            }
+        }
+        (Occasion::DownNow, _) => {
+            let ours = ours.wishing(Wish::Down);
+            match claim.state() {
+                State::Waiting { .. } | State::Held { .. } => Intent::Take(ours.draining()?, Then::Down),
+                State::Draining { .. } | State::Freeing { .. } => Intent::Take(ours, Then::Down),
+                State::Cooling { until, .. } => finish(ours, *until, now),
+            }
+        }
+    })
+}
+
+/// Whoever meets a claim whose cooling is over may finish it.
+fn finish(ours: Claim, until: Timestamp, now: Timestamp) -> Intent {
+    if until <= now { Intent::Take(ours, Then::Down) } else { Intent::Leave(Why::Cooling(until)) }
+}

@@ -1,0 +1,15 @@
+//! What berth knows and decides, as pure values: no async, no clients, no clock, no environment variables.
+//!
+//! Time, randomness and the world's state are arguments. Nothing here can fail for a reason outside of its arguments,
+//! so all of it is proven by tables, property tests and the model checker, without a server.
+//! Must never: import another layer of berth, read the clock, perform I/O.
+
+pub mod names;
+
+pub mod holder;
+
+pub mod pool;
+
+pub mod claim;
+
+pub mod intent;

@@ -1,0 +1,5 @@
+//! berth gives every pull request its own environment and takes it away again.
+
+#![warn(missing_docs)]
+
+pub mod domain;

@@ -1,0 +1,3 @@
+//! Hands the process over to the library.
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! The hermetic suite: one binary, no network but loopback, any order, in parallel, without sleeping.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that meets what it did not expect shall end there"
+)]
+
+mod claims;
+mod intent;
+mod names;
+mod pool;
