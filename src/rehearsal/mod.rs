@@ -1,0 +1,145 @@
+//! The embedded world: state first, HTTP as its projection.
+//!
+//! It stands in for the servers that the pipeline talks to, for `berth rehearse` and for every hermetic test.
+//! It answers as the real servers do, so the real clients, URLs and status codes are exercised.
+//!
+//! It must never import anything else of this project (it would share its mistakes), read the real clock,
+//! or panic on what a client sends. One lock is held over everything: a request, the world's reaction to it
+//! and the invariants all see one consistent world.
+
+pub mod serve;
+
+pub mod gate;
+
+pub mod kubernetes;
+pub mod kv;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// When every world begins: 2026-01-01T00:00:00Z.
+pub const BEGINNING: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+/// One of the servers that the world plays, each on a port of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Server {
+    /// Vault or OpenBao.
+    Vault,
+    /// The management cluster's API server.
+    Kubernetes,
+}
+
+impl Server {
+    /// All of them.
+    pub const ALL: [Server; 2] = [Server::Vault, Server::Kubernetes];
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Server::Vault => "vault",
+            Server::Kubernetes => "kubernetes",
+        })
+    }
+}
+
+/// A request as handlers, rules and invariants see it.
+///
+/// It displays as one line of the log, `run METHOD server /path`: never a header or a body, which hold secrets.
+#[derive(Clone)]
+pub struct Request {
+    /// Which server it was sent to.
+    pub server: Server,
+    /// Which run sent it (the header `berth-run`; empty without one).
+    pub run: String,
+    /// The HTTP method, upper case; Vault's `LIST` too.
+    pub method: String,
+    /// The segments of the path, percent-decoded, none of them empty.
+    pub path: Vec<String>,
+    /// The query, decoded; of a repeated key the last value.
+    pub query: BTreeMap<String, String>,
+    /// The headers, with lower-case names.
+    pub headers: BTreeMap<String, String>,
+    /// The body, or null if there was none or it was no JSON.
+    pub body: Value,
+}
+
+impl Request {
+    /// Whether this can change the world, judged by its method alone.
+    pub fn mutates(&self) -> bool {
+        !matches!(self.method.as_str(), "GET" | "HEAD" | "LIST" | "OPTIONS")
+    }
+
+    fn bearer(&self) -> Option<&str> {
+        self.headers.get("authorization")?.strip_prefix("Bearer ")
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.join("/");
+        write!(f, "{} {} {} /{path}", self.run, self.method, self.server)
+    }
+}
+
+/// What a handler answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Status and body; a null body is sent as no body.
+    Json(u16, Value),
+}
+
+/// Everything outside berth. A clone is a world of its own, so that many cases can start from one.
+#[derive(Clone)]
+pub struct World {
+    /// What Vault holds.
+    pub vault: kv::Kv,
+    /// What the management cluster holds.
+    pub kubernetes: kubernetes::ApiServer,
+    now: Timestamp,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { vault: kv::Kv::default(), kubernetes: kubernetes::ApiServer::default(), now: BEGINNING }
+    }
+}
+
+impl World {
+    /// Lets one request land.
+    pub fn handle(&mut self, request: &Request) -> Reply {
+        match request.server {
+            Server::Vault => self.vault.handle(request),
+            Server::Kubernetes => self.kubernetes.handle(request),
+        }
+    }
+
+    /// The world's own time.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Lets time pass: tokens expire, and what the cluster does in its own time (ending namespaces) gets done.
+    pub fn pass(&mut self, seconds: u32) {
+        self.now = later(self.now, seconds.into());
+        self.vault.now = self.now;
+        self.kubernetes.now = self.now;
+        self.kubernetes.settle();
+    }
+}
+
+/// A duration that a client named may be absurd, so the end of time is as late as it gets.
+fn later(from: Timestamp, seconds: u64) -> Timestamp {
+    let seconds = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    from.checked_add(seconds).unwrap_or(Timestamp::MAX)
+}
+
+/// A test that panicked while it held a lock has failed already; the others need not fail for it.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

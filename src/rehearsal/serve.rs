@@ -1,0 +1,268 @@
+//! One small HTTP/1 server for all parts of the world, each part on a loopback port of its own.
+//!
+//! It turns HTTP into a [`Request`], asks the gate, lets the request land under the world's lock, and sends what the
+//! verdict leaves of the answer. It must never know what any request means.
+
+use super::{
+    Reply, Request, Server, World,
+    gate::{Gate, Verdict},
+    lock,
+};
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, stream, stream::BoxStream};
+use http_body_util::{BodyExt, Limited, StreamBody};
+use hyper::{
+    Response,
+    body::{Frame, Incoming},
+    http,
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+/// More than any of the real servers takes.
+const LARGEST_BODY: usize = 32 << 20;
+
+/// A world that is being served. It ends, with all its connections, when the last clone is dropped.
+#[derive(Clone)]
+pub struct Served {
+    /// The world itself, for a harness to set up and look at.
+    pub world: Arc<Mutex<World>>,
+    /// The gate before it.
+    pub gate: Gate,
+    addresses: BTreeMap<Server, SocketAddr>,
+    _accepting: Arc<JoinSet<()>>,
+}
+
+impl Served {
+    /// Serves this world on loopback ports that the system chooses.
+    pub async fn start(world: World) -> io::Result<Self> {
+        let world = Arc::new(Mutex::new(world));
+        let gate = Gate::default();
+        let mut addresses = BTreeMap::new();
+        let mut accepting = JoinSet::new();
+        for server in Server::ALL {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            addresses.insert(server, listener.local_addr()?);
+            let side = Side { server, world: world.clone(), gate: gate.clone() };
+            accepting.spawn(side.accept(listener));
+        }
+        Ok(Self { world, gate, addresses, _accepting: Arc::new(accepting) })
+    }
+
+    /// Where a server is reached: `http://127.0.0.1:PORT`.
+    pub fn url(&self, server: Server) -> String {
+        format!("http://{}", self.addresses[&server])
+    }
+
+    /// The world, locked: no request lands while this is held.
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+}
+
+/// One server of the world.
+#[derive(Clone)]
+struct Side {
+    server: Server,
+    world: Arc<Mutex<World>>,
+    gate: Gate,
+}
+
+type Body = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
+
+/// What is sent back.
+enum Ending {
+    Whole(Answer),
+    Half(Answer),
+    Cut,
+    Silence,
+}
+
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl From<Reply> for Answer {
+    fn from(Reply::Json(status, body): Reply) -> Self {
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        let body = match body {
+            Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        Self { status, headers, body }
+    }
+}
+
+impl Side {
+    async fn accept(self, listener: TcpListener) {
+        // Dropped with this future, and the connections with it.
+        let mut connections = JoinSet::new();
+        loop {
+            match listener.accept().await {
+                Ok((socket, _)) => connections.spawn(self.clone().converse(socket)),
+                // Out of descriptors, or the client has gone already: neither is a reason to stop.
+                Err(_) => {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+            };
+            while connections.try_join_next().is_some() {}
+        }
+    }
+
+    async fn converse(self, socket: TcpStream) {
+        // Without it small answers wait for the client's delayed acknowledgement. If it fails, they are only slow.
+        let _ = socket.set_nodelay(true);
+        // An error of the service closes the connection without an answer; it has been told to the client by that.
+        let _ = http1::Builder::new()
+            .serve_connection(TokioIo::new(socket), service_fn(|request| self.answer(request)))
+            .await;
+    }
+
+    async fn answer(&self, request: hyper::Request<Incoming>) -> io::Result<Response<Body>> {
+        let request = read(self.server, request).await?;
+        if self.gate.is_dead(&request.run) {
+            return Err(cut());
+        }
+        let turn = self.gate.turn(&request.run).await;
+        let ending = self.settle(&request);
+        drop(turn);
+        let response = match ending {
+            Ending::Whole(answer) => respond(answer, None),
+            Ending::Half(answer) if answer.body.is_empty() => return Err(cut()),
+            Ending::Half(answer) => {
+                let half = answer.body.len() / 2;
+                respond(answer, Some(half))
+            }
+            Ending::Cut => return Err(cut()),
+            Ending::Silence => std::future::pending().await,
+        };
+        response.map_err(|error| {
+            let why = format!("the gate's answer is no HTTP: {error}");
+            self.gate.breach(&why, &request);
+            io::Error::other(error)
+        })
+    }
+
+    /// Everything that may change the world, in one piece.
+    fn settle(&self, request: &Request) -> Ending {
+        let verdict = self.gate.judge(request);
+        let mut world = lock(&self.world);
+        // The run may have died while this request was on its way: nothing lands after a death.
+        if self.gate.is_dead(&request.run) {
+            return Ending::Cut;
+        }
+        let mut land = || {
+            let reply = world.handle(request);
+            if request.mutates() {
+                self.gate.check(&world, request);
+            }
+            Answer::from(reply)
+        };
+        match verdict {
+            Verdict::Pass => Ending::Whole(land()),
+            Verdict::Truncate => Ending::Half(land()),
+            Verdict::Answer { status, headers, body } => Ending::Whole(Answer { status, headers, body }),
+            Verdict::Cut => Ending::Cut,
+            Verdict::CutAfter => {
+                land();
+                Ending::Cut
+            }
+            Verdict::Hang => Ending::Silence,
+            Verdict::HangAfter => {
+                land();
+                Ending::Silence
+            }
+            Verdict::DieBefore => {
+                self.gate.kill(&request.run);
+                Ending::Cut
+            }
+            Verdict::DieAfter => {
+                land();
+                self.gate.kill(&request.run);
+                Ending::Cut
+            }
+        }
+    }
+}
+
+fn cut() -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
+}
+
+async fn read(server: Server, request: hyper::Request<Incoming>) -> io::Result<Request> {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(io::Error::other)?.to_bytes();
+    let mut headers = BTreeMap::<String, String>::new();
+    for (name, value) in &parts.headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        headers
+            .entry(name.to_string())
+            .and_modify(|all| {
+                all.push_str(", ");
+                all.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let segments = parts.uri.path().split('/');
+    Ok(Request {
+        server,
+        run: headers.get("berth-run").cloned().unwrap_or_default(),
+        method: parts.method.to_string(),
+        path: segments.filter(|s| !s.is_empty()).map(decode).collect(),
+        query: query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(key, value)| (plus(key), plus(value)))
+            .collect(),
+        headers,
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    })
+}
+
+fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn plus(text: &str) -> String {
+    decode(&text.replace('+', " "))
+}
+
+/// The answer, or only its beginning: then the length is that of the whole, and the connection is cut after `end` bytes.
+fn respond(answer: Answer, end: Option<usize>) -> http::Result<Response<Body>> {
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    // 204 and 304 must not have one.
+    if !matches!(answer.status, 204 | 304) {
+        response = response.header("content-length", answer.body.len());
+    }
+    let mut bytes = Bytes::from(answer.body);
+    let body = match end {
+        None => stream::iter([Ok(Frame::data(bytes))]).boxed(),
+        Some(end) => {
+            bytes.truncate(end);
+            // What was written so far is flushed only when the body lets the connection wait.
+            let end = tokio::task::yield_now().map(|()| Err(cut()));
+            stream::iter([Ok(Frame::data(bytes))]).chain(stream::once(end)).boxed()
+        }
+    };
+    response.body(StreamBody::new(body))
+}
