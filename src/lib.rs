@@ -4,3 +4,8 @@
 
 pub mod domain;
 pub mod rehearsal;
+pub mod documents;
+pub mod clients;
+pub mod stores;
+pub mod clock;
+pub mod errors;

@@ -5,7 +5,11 @@
     reason = "a test that meets what it did not expect shall end there"
 )]
 
+mod bed;
 mod claims;
+mod contract;
 mod intent;
+mod kubernetes;
 mod names;
 mod pool;
+mod vault;

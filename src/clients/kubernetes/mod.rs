@@ -1,0 +1,104 @@
+//! Ways into a Kubernetes API server, and one request to it ([`request`]).
+//!
+//! Must never: repeat a request (kube would repeat even a POST; what may be repeated is decided above us); read the
+//! environment itself. What kube reads there of its own is named at [`Target`].
+
+mod request;
+
+pub use request::{Denial, request};
+
+use super::RUN_HEADER;
+use crate::{domain::names::ContextName, errors::UserError};
+use anyhow::{Context, Result};
+use hyper::http::{HeaderName, HeaderValue};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+};
+use secrecy::SecretString;
+use std::path::PathBuf;
+
+/// Which API server, and as whom.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// The cluster that this process is a pod of, as its service account. kube itself reads `KUBERNETES_SERVICE_HOST`,
+    /// `KUBERNETES_SERVICE_PORT` and the files that every pod is given.
+    InCluster,
+    /// As a kubeconfig says. Its `exec` plugin is run: only for files that are trusted. kube itself reads `HTTPS_PROXY`
+    /// and `NO_PROXY`.
+    Kubeconfig {
+        /// What `KUBECONFIG` lists; the first to say something wins. Without any, kube itself reads `KUBECONFIG`, then
+        /// `~/.kube/config`.
+        files: Vec<PathBuf>,
+        /// Else the current one.
+        context: Option<ContextName>,
+    },
+}
+
+/// A client whose requests are told apart by `run`.
+pub async fn connect(target: &Target, run: &str) -> Result<Client> {
+    let config = match target {
+        Target::InCluster => Config::incluster().context(
+            UserError::usage("this process does not find itself in a pod of a Kubernetes cluster")
+                .hint("run it as a pod with a service account's token, or give it a kubeconfig"),
+        )?,
+        Target::Kubeconfig { files, context } => from_kubeconfig(files, context.as_ref())
+            .await
+            .map_err(quiet)
+            .context(
+                UserError::usage("no usable kubeconfig")
+                    .hint("`kubectl config get-contexts` lists what there is; KUBECONFIG says where to look"),
+            )?,
+    };
+    client(config, run)
+}
+
+/// A client of the server at this URL. For `http://` no certificate authorities are loaded (20 ms each time).
+pub fn for_url(url: &str, token: Option<SecretString>, run: &str) -> Result<Client> {
+    let wrong = || UserError::usage(format!("{url:?} is no URL of a Kubernetes API server"));
+    let mut config = Config::new(url.parse().with_context(wrong)?);
+    config.auth_info.token = token;
+    client(config, run)
+}
+
+async fn from_kubeconfig(
+    files: &[PathBuf],
+    context: Option<&ContextName>,
+) -> Result<Config, KubeconfigError> {
+    let kubeconfig = match files {
+        [] => Kubeconfig::read()?,
+        [first, others @ ..] => {
+            let first = Kubeconfig::read_from(first)?;
+            others.iter().try_fold(first, |all, file| all.merge(Kubeconfig::read_from(file)?))?
+        }
+    };
+    let options = KubeConfigOptions { context: context.map(ToString::to_string), ..Default::default() };
+    Config::from_custom_kubeconfig(kubeconfig, &options).await
+}
+
+/// A parser's error may quote the line that it stumbled over, and that may be a token.
+fn quiet(error: KubeconfigError) -> anyhow::Error {
+    match error {
+        KubeconfigError::Parse(error) => {
+            let line = error.location().map_or(0, |at| at.line());
+            anyhow::anyhow!("its line {line} is not as in a kubeconfig")
+        }
+        error => error.into(),
+    }
+}
+
+fn client(mut config: Config, run: &str) -> Result<Client> {
+    let run = HeaderValue::from_str(run).with_context(|| format!("the run {run:?} does not fit a header"))?;
+    config.headers.push((HeaderName::from_static(RUN_HEADER), run));
+    config.default_retry = false;
+    if config.cluster_url.scheme_str() == Some("http") && config.proxy_url.is_none() {
+        config.root_cert = Some(Vec::new());
+    }
+    let url = config.cluster_url.to_string();
+    Client::try_from(config).map_err(|error| {
+        let failed =
+            UserError::usage(format!("no client could be made for the Kubernetes API server at {url}"))
+                .hint("`kubectl cluster-info` with the same kubeconfig says whether it can be used at all");
+        anyhow::Error::new(Denial::from(error).failure).context(failed)
+    })
+}

@@ -1,0 +1,187 @@
+//! One request to an API server, and what its answer proves.
+//!
+//! Not kube's `Client::request`, which takes any JSON object for a `Status` (a proxy's 403 loses its code), calls a page
+//! of HTML that came with a 404 "not found", forgets `Retry-After`, and logs the answers that it cannot parse, Secrets
+//! too. Must never: take anything but the API server's own word about the very object for its absence or for a
+//! conflict; wait without a limit; quote what an object holds.
+
+use crate::clients::{Failure, Kind};
+use hyper::http::{HeaderMap, Request, StatusCode, header::RETRY_AFTER};
+use kube::{
+    Client,
+    client::{AuthError, Body},
+    core::{ApiResource, Status, request::Error as NotBuilt, response::reason},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::{error::Error, time::Duration};
+
+/// Of a proxy's page no more is shown than tells whose it is.
+const EXCERPT: usize = 120;
+
+/// Why a request did not do what it asked for.
+#[derive(Debug)]
+pub struct Denial {
+    /// For whoever only passes it on.
+    pub failure: Failure,
+    /// The API server's own word, if it is one.
+    status: Option<Box<Status>>,
+}
+
+impl Denial {
+    /// Whether the API server gave this reason about exactly this object. A 404 may as well be about the namespace,
+    /// about the path or from a proxy, and a 409 about a quota.
+    pub fn says(&self, reason: &str, resource: &ApiResource, name: &str) -> bool {
+        let Some(status) = &self.status else { return false };
+        status.reason == reason
+            && status.details.as_ref().is_some_and(|about| {
+                // A delete whose precondition fails names the kind where all others name the plural.
+                let kinds = [resource.plural.as_str(), resource.kind.as_str()];
+                about.name == name && about.group == resource.group && kinds.contains(&about.kind.as_str())
+            })
+    }
+
+    /// Whether it is the API server that says so, and nobody on the way to it.
+    pub fn is_servers_own(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// Whether the server has forgotten the version that was asked for.
+    pub fn is_expired(&self) -> bool {
+        let forgotten = [reason::EXPIRED, reason::GONE];
+        self.status.as_ref().is_some_and(|status| forgotten.contains(&status.reason.as_str()))
+    }
+
+    /// An answer that cannot be what it claims to be.
+    pub fn garbled(detail: impl Into<String>) -> Self {
+        Failure { kind: Kind::Unavailable { wait: None }, detail: detail.into() }.into()
+    }
+
+    /// Of an answer that is no success.
+    fn answered(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let Some(status) = own_word(code, body) else {
+            let page = String::from_utf8_lossy(body);
+            let words: Vec<&str> = page.split_whitespace().collect();
+            let excerpt: String = words.join(" ").chars().take(EXCERPT).collect();
+            let detail = format!("the answer is {code}, and no Status of Kubernetes: {excerpt:?}");
+            return Failure { kind: kind(code.as_u16(), retry_after), detail }.into();
+        };
+        let mut denial = Self::from(kube::Error::Api(status));
+        if let Kind::Unavailable { wait: wait @ None } = &mut denial.failure.kind {
+            *wait = retry_after.map(Duration::from_secs);
+        }
+        denial
+    }
+}
+
+impl From<Failure> for Denial {
+    fn from(failure: Failure) -> Self {
+        Self { failure, status: None }
+    }
+}
+
+/// Also for what comes from kube's own `Api`, such as a watch.
+impl From<kube::Error> for Denial {
+    fn from(error: kube::Error) -> Self {
+        use kube::Error::{Api, Auth, HyperError, ReadEvents, SerdeError, Service};
+        let (kind, detail) = match error {
+            Api(status) => {
+                let asked = status.details.as_ref().map(|about| about.retry_after_seconds);
+                // A typo in an applied object is answered like a broken server, but trying again will not mend it.
+                let typo = status.code == 500 && status.message.contains("field not declared in schema");
+                let wait = asked.filter(|seconds| *seconds > 0).map(u64::from);
+                let kind = if typo { Kind::Invalid } else { kind(status.code, wait) };
+                let detail = match status.message.as_str() {
+                    "" => format!("the answer is {} {}", status.code, status.reason),
+                    message => message.to_owned(),
+                };
+                return Self { failure: Failure { kind, detail }, status: Some(status) };
+            }
+            // Its text may quote the answer.
+            SerdeError(e) => {
+                let at = format!("line {}, column {}", e.line(), e.column());
+                (Kind::Unavailable { wait: None }, format!("the answer is not what was asked for ({at})"))
+            }
+            Service(e) => (Kind::Unavailable { wait: None }, causes(&*e)),
+            HyperError(e) => (Kind::Unavailable { wait: None }, causes(&e)),
+            ReadEvents(e) => (Kind::Unavailable { wait: None }, causes(&e)),
+            Auth(e) => (Kind::Refused, no_credentials(&e)),
+            // All else happens before anything is sent.
+            e => (Kind::Invalid, causes(&e)),
+        };
+        Failure { kind, detail }.into()
+    }
+}
+
+/// Sends it once, and reads the answer to its end.
+pub async fn request<T: DeserializeOwned>(
+    client: &Client,
+    request: Result<Request<Vec<u8>>, NotBuilt>,
+    limit: Duration,
+) -> Result<T, Denial> {
+    let request = request.map_err(kube::Error::BuildRequest)?;
+    let exchange = async {
+        let (head, body) = client.send(request.map(Body::from)).await?.into_parts();
+        Ok((head, body.collect_bytes().await?))
+    };
+    let exchanged: kube::Result<_> = match tokio::time::timeout(limit, exchange).await {
+        Ok(exchanged) => exchanged,
+        Err(_) => return Err(Denial::garbled(format!("no answer within {limit:?}"))),
+    };
+    let (head, body) = exchanged?;
+    if !head.status.is_success() {
+        return Err(Denial::answered(head.status, &head.headers, &body));
+    }
+    Ok(serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?)
+}
+
+/// The body, if it is a `Status` that fits the answer's code.
+fn own_word(code: StatusCode, body: &[u8]) -> Option<Box<Status>> {
+    let said: Value = serde_json::from_slice(body).ok()?;
+    if said["kind"] != "Status" || said["apiVersion"] != "v1" {
+        return None;
+    }
+    let status: Status = serde_json::from_value(said).ok()?;
+    (status.is_failure() && status.code == code.as_u16()).then(|| status.boxed())
+}
+
+fn kind(code: u16, wait: Option<u64>) -> Kind {
+    match code {
+        401 | 403 => Kind::Refused,
+        409 => Kind::Conflict,
+        // 410: the version asked for is forgotten; whoever starts afresh gets another.
+        408 | 410 | 429 | 500.. => Kind::Unavailable { wait: wait.map(Duration::from_secs) },
+        // kube takes any JSON for a Status, and then knows no code.
+        0 => Kind::Unavailable { wait: None },
+        _ => Kind::Invalid,
+    }
+}
+
+/// What a credential plugin is given and what it prints may be secret, except for its talk on stderr.
+fn no_credentials(error: &AuthError) -> String {
+    match error {
+        AuthError::AuthExecRun { out, .. } => {
+            let talk = String::from_utf8_lossy(&out.stderr);
+            format!("the kubeconfig's credential plugin ended with {}: {}", out.status, talk.trim())
+        }
+        AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) => {
+            "what the kubeconfig's credential plugin printed cannot be read as credentials".to_owned()
+        }
+        error => causes(error),
+    }
+}
+
+/// The error and its sources, each once: the outermost of a connection's errors says only "client error (Connect)".
+fn causes(error: &dyn Error) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !said.contains(&cause_text) {
+            said = format!("{said}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    said
+}

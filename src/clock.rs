@@ -1,0 +1,61 @@
+//! The only place that asks what time it is, or lets time pass.
+//!
+//! Tests step it. tokio's paused clock is not used: it jumps while bytes are under way on a loopback socket.
+
+use jiff::{SignedDuration, Timestamp};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// Of the process, or stepped by a test.
+#[derive(Debug, Clone)]
+pub struct Clock(Hands);
+
+#[derive(Debug, Clone)]
+enum Hands {
+    System,
+    Stepped(Arc<watch::Sender<Timestamp>>),
+}
+
+impl Clock {
+    /// The machine's.
+    pub fn system() -> Self {
+        Self(Hands::System)
+    }
+
+    /// Stands still until `advance`: a wait that nothing wakes then hangs the test that finds it.
+    pub fn stepped(start: Timestamp) -> Self {
+        Self(Hands::Stepped(Arc::new(watch::channel(start).0)))
+    }
+
+    /// What time it is.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Hands::System => Timestamp::now(),
+            Hands::Stepped(hands) => *hands.borrow(),
+        }
+    }
+
+    /// Steps a stepped clock; the machine's is not ours to step.
+    pub fn advance(&self, by: SignedDuration) {
+        if let Hands::Stepped(hands) = &self.0 {
+            hands.send_modify(|now| *now = now.saturating_add(by).unwrap_or(Timestamp::MAX));
+        }
+    }
+
+    /// Ends when that much time has passed.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place")]
+    pub async fn pass(&self, duration: Duration) {
+        match &self.0 {
+            _ if duration.is_zero() => {}
+            Hands::System => tokio::time::sleep(duration).await,
+            Hands::Stepped(hands) => {
+                let mut watched = hands.subscribe();
+                let span = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+                let until = watched.borrow().saturating_add(span).unwrap_or(Timestamp::MAX);
+                // The sender lives in self: it cannot be gone.
+                let _ = watched.wait_for(|now| *now >= until).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,693 @@
+//! The contract of `berth::documents`, fact by fact, on every store that there is.
+//!
+//! A fact is a function over what is [`UnderTest`]; the table at the end makes a test of each fact for each store. Every
+//! fact begins in an empty place, and knows nothing of the medium.
+
+#![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
+
+use crate::bed::{Bed, NAMESPACE, ROOT, document, name};
+use anyhow::{Result, anyhow};
+use async_trait::async_trait;
+use berth::{
+    documents::{
+        Document, Entry, Key, NotWritten, Read, Store, Version, claims::Claims, remove_surely, write_surely,
+    },
+    domain::names::EnvironmentName,
+    rehearsal::{Request, gate::Verdict},
+    stores::file::FileStore,
+};
+use futures::{StreamExt, future::join_all, stream};
+use serde_json::json;
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+/// More than two pages of a Kubernetes listing, and more than Vault is asked for side by side.
+const MANY: usize = 1_101;
+
+/// What became of a change whose answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    Landed,
+    NotLanded,
+}
+
+/// An empty place for documents, of some kind.
+#[async_trait]
+pub(crate) trait UnderTest: Send + Sync {
+    /// The store as this run's process has it. All runs see the same documents.
+    fn store(&self, run: &str) -> Arc<dyn Store>;
+    /// A store over the medium's own way to lose every change's answer, if it has one.
+    fn cut(&self, lost: Lost) -> Option<Arc<dyn Store>>;
+    /// Makes what stands under a claim's name unreadable.
+    async fn damage(&self, name: &EnvironmentName);
+}
+
+/// Every way to lose an answer that this store can meet.
+fn losing(under_test: &dyn UnderTest, lost: Lost) -> Vec<Arc<dyn Store>> {
+    let behind: Arc<dyn Store> = Arc::new(Losing { inner: under_test.store("losing"), lost, rival: None });
+    [Some(behind), under_test.cut(lost)].into_iter().flatten().collect()
+}
+
+/// Loses the answer to every change; then a rival may be quicker than the reading back.
+struct Losing {
+    inner: Arc<dyn Store>,
+    lost: Lost,
+    rival: Option<(Arc<dyn Store>, Document)>,
+}
+
+impl Losing {
+    async fn lose(&self, key: &Key) -> NotWritten {
+        if let Some((rival, document)) = &self.rival {
+            let before = rival.read(key).await.unwrap();
+            rival.write(key, document, before.version()).await.unwrap();
+        }
+        NotWritten::Unknown(anyhow!("the answer was lost"))
+    }
+}
+
+#[async_trait]
+impl Store for Losing {
+    async fn read(&self, key: &Key) -> Result<Read> {
+        self.inner.read(key).await
+    }
+    async fn write(&self, key: &Key, document: &Document, expected: &Version) -> Result<Version, NotWritten> {
+        if self.lost == Lost::Landed {
+            self.inner.write(key, document, expected).await.unwrap();
+        }
+        Err(self.lose(key).await)
+    }
+    async fn remove(&self, key: &Key, expected: &Version) -> Result<(), NotWritten> {
+        if self.lost == Lost::Landed {
+            self.inner.remove(key, expected).await.unwrap();
+        }
+        Err(self.lose(key).await)
+    }
+    async fn claims(&self) -> Result<Vec<Entry>> {
+        self.inner.claims().await
+    }
+    fn place(&self, key: &Key) -> String {
+        self.inner.place(key)
+    }
+}
+
+fn claim(text: &str) -> Key {
+    Key::Claim(name(text))
+}
+
+/// A document that is told from others by its text.
+fn says(text: &str) -> Document {
+    document(json!({"says": text}))
+}
+
+async fn create(store: &dyn Store, key: &Key, document: &Document) -> Version {
+    let absent = store.read(key).await.unwrap();
+    assert!(matches!(absent, Read::Absent { .. }), "{key:?} is there already: {absent:?}");
+    store.write(key, document, absent.version()).await.unwrap()
+}
+
+#[track_caller]
+fn is_conflict<T: std::fmt::Debug>(result: Result<T, NotWritten>) {
+    assert!(matches!(result, Err(NotWritten::Conflict)), "no conflict, but {result:?}");
+}
+
+#[track_caller]
+fn is_unknown<T: std::fmt::Debug>(result: Result<T, NotWritten>) {
+    assert!(matches!(result, Err(NotWritten::Unknown(_))), "not unknown, but {result:?}");
+}
+
+async fn stands(store: &dyn Store, key: &Key, document: &Document, version: &Version) {
+    let expected = Read::Present { document: document.clone(), version: version.clone() };
+    assert_eq!(store.read(key).await.unwrap(), expected, "{}", store.place(key));
+}
+
+async fn is_absent(store: &dyn Store, key: &Key) {
+    let read = store.read(key).await.unwrap();
+    assert!(matches!(read, Read::Absent { .. }), "{} is there: {read:?}", store.place(key));
+}
+
+async fn listed(store: &dyn Store) -> BTreeSet<String> {
+    let entries = store.claims().await.unwrap();
+    let names: BTreeSet<String> = entries.iter().map(|entry| entry.name.to_string()).collect();
+    assert_eq!(names.len(), entries.len(), "a claim is listed twice");
+    names
+}
+
+async fn present_absent_and_unknown_are_told_apart(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    let version = create(&*store, &claim("present"), &says("here")).await;
+    under_test.damage(&name("damaged")).await;
+    stands(&*store, &claim("present"), &says("here"), &version).await;
+    is_absent(&*store, &claim("absent")).await;
+    let unknown = store.read(&claim("damaged")).await.unwrap_err();
+    assert_eq!(berth::errors::exit(&unknown), berth::errors::Exit::Unknown, "{unknown:?}");
+}
+
+async fn what_cannot_be_read_is_not_written_over(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    let absent = store.read(&claim("damaged")).await.unwrap();
+    under_test.damage(&name("damaged")).await;
+    let over = write_surely(&*store, &claim("damaged"), &says("mine"), absent.version()).await;
+    over.expect_err("a document that nobody can read was overwritten as if it were absent");
+    store.read(&claim("damaged")).await.expect_err("it can be read all at once");
+}
+
+async fn of_two_creators_exactly_one_wins(under_test: &impl UnderTest) {
+    let (a, b) = (under_test.store("a"), under_test.store("b"));
+    for round in 0..10 {
+        let key = claim(&format!("env-{round}"));
+        let (from_a, from_b) = (a.read(&key).await.unwrap(), b.read(&key).await.unwrap());
+        let (by_a, by_b) = (says("a"), says("b"));
+        let (of_a, of_b) =
+            tokio::join!(a.write(&key, &by_a, from_a.version()), b.write(&key, &by_b, from_b.version()));
+        match (of_a, of_b) {
+            (Ok(version), Err(NotWritten::Conflict)) => stands(&*b, &key, &by_a, &version).await,
+            (Err(NotWritten::Conflict), Ok(version)) => stands(&*a, &key, &by_b, &version).await,
+            both => panic!("one of them must win: {both:?}"),
+        }
+    }
+}
+
+async fn a_stale_version_is_a_conflict_and_changes_nothing(under_test: &impl UnderTest) {
+    let (a, b) = (under_test.store("a"), under_test.store("b"));
+    let key = claim("env");
+    let absent = a.read(&key).await.unwrap();
+    let first = a.write(&key, &says("first"), absent.version()).await.unwrap();
+    let second = b.write(&key, &says("second"), &first).await.unwrap();
+    is_conflict(a.write(&key, &says("stale"), &first).await);
+    is_conflict(a.write(&key, &says("stale"), absent.version()).await);
+    stands(&*a, &key, &says("second"), &second).await;
+}
+
+async fn a_write_that_changes_nothing_makes_a_new_version(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    for key in [claim("env"), Key::Kubeconfig(name("env"))] {
+        let first = create(&*store, &key, &says("same")).await;
+        let second = store.write(&key, &says("same"), &first).await.unwrap();
+        assert_ne!(first, second);
+        is_conflict(store.write(&key, &says("same"), &first).await);
+        is_conflict(store.remove(&key, &first).await);
+        stands(&*store, &key, &says("same"), &second).await;
+    }
+}
+
+async fn the_expected_version_is_removed(under_test: &impl UnderTest) {
+    let (a, b) = (under_test.store("a"), under_test.store("b"));
+    for key in [claim("env"), Key::Kubeconfig(name("env")), Key::Pool] {
+        let version = create(&*a, &key, &says("here")).await;
+        b.remove(&key, &version).await.unwrap();
+        is_absent(&*a, &key).await;
+        is_absent(&*b, &key).await;
+    }
+}
+
+async fn a_stale_version_is_not_removed(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    let key = claim("env");
+    let absent = store.read(&key).await.unwrap();
+    let first = store.write(&key, &says("first"), absent.version()).await.unwrap();
+    let second = store.write(&key, &says("second"), &first).await.unwrap();
+    is_conflict(store.remove(&key, &first).await);
+    is_conflict(store.remove(&key, absent.version()).await);
+    is_conflict(remove_surely(&*store, &key, &first).await);
+    stands(&*store, &key, &says("second"), &second).await;
+}
+
+async fn a_document_that_was_made_anew_survives_the_removal_of_the_earlier(under_test: &impl UnderTest) {
+    let (slow, quick) = (under_test.store("slow"), under_test.store("quick"));
+    let key = claim("env");
+    let old = create(&*slow, &key, &says("old")).await;
+    quick.remove(&key, &old).await.unwrap();
+    let new = create(&*quick, &key, &says("new")).await;
+    is_conflict(slow.remove(&key, &old).await);
+    is_conflict(remove_surely(&*slow, &key, &old).await);
+    stands(&*quick, &key, &says("new"), &new).await;
+}
+
+async fn what_was_removed_can_be_made_again_over_the_version_that_the_read_gave(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    let key = claim("env");
+    let first = create(&*store, &key, &says("first")).await;
+    store.remove(&key, &first).await.unwrap();
+    let gone = store.read(&key).await.unwrap();
+    let again = store.write(&key, &says("again"), gone.version()).await.unwrap();
+    stands(&*store, &key, &says("again"), &again).await;
+    is_conflict(store.write(&key, &says("twice"), gone.version()).await);
+}
+
+async fn no_version_comes_back_in_a_later_life(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    let key = claim("env");
+    let mut seen = HashSet::new();
+    for _ in 0..4 {
+        let first = create(&*store, &key, &says("same")).await;
+        let second = store.write(&key, &says("same"), &first).await.unwrap();
+        for earlier in &seen {
+            is_conflict(store.write(&key, &says("from an earlier life"), earlier).await);
+            is_conflict(store.remove(&key, earlier).await);
+        }
+        stands(&*store, &key, &says("same"), &second).await;
+        store.remove(&key, &second).await.unwrap();
+        assert!(seen.insert(first) && seen.insert(second), "a version came twice");
+    }
+}
+
+async fn a_lost_answer_to_a_write_that_landed_is_a_success(under_test: &impl UnderTest) {
+    let honest = under_test.store("honest");
+    for (way, store) in losing(under_test, Lost::Landed).into_iter().enumerate() {
+        let key = claim(&format!("env-{way}"));
+        let absent = honest.read(&key).await.unwrap();
+        let created = write_surely(&*store, &key, &says("created"), absent.version()).await.unwrap();
+        stands(&*honest, &key, &says("created"), &created).await;
+        let changed = write_surely(&*store, &key, &says("changed"), &created).await.unwrap();
+        stands(&*honest, &key, &says("changed"), &changed).await;
+        let again = write_surely(&*store, &key, &says("changed"), &changed).await.unwrap();
+        assert_ne!(changed, again);
+        stands(&*honest, &key, &says("changed"), &again).await;
+    }
+}
+
+async fn a_lost_answer_to_a_write_that_did_not_land_is_unknown(under_test: &impl UnderTest) {
+    let honest = under_test.store("honest");
+    for (way, store) in losing(under_test, Lost::NotLanded).into_iter().enumerate() {
+        let key = claim(&format!("env-{way}"));
+        let absent = honest.read(&key).await.unwrap();
+        is_unknown(write_surely(&*store, &key, &says("created"), absent.version()).await);
+        is_absent(&*honest, &key).await;
+        let version = create(&*honest, &key, &says("created")).await;
+        is_unknown(write_surely(&*store, &key, &says("changed"), &version).await);
+        stands(&*honest, &key, &says("created"), &version).await;
+        write_surely(&*honest, &key, &says("changed"), &version).await.expect("it can be tried again");
+    }
+}
+
+async fn a_lost_write_that_would_change_nothing_is_not_taken_for_landed(under_test: &impl UnderTest) {
+    let honest = under_test.store("honest");
+    for (way, store) in losing(under_test, Lost::NotLanded).into_iter().enumerate() {
+        let key = claim(&format!("env-{way}"));
+        let version = create(&*honest, &key, &says("same")).await;
+        is_unknown(write_surely(&*store, &key, &says("same"), &version).await);
+        stands(&*honest, &key, &says("same"), &version).await;
+    }
+}
+
+async fn a_lost_answer_to_a_removal_that_landed_is_a_success(under_test: &impl UnderTest) {
+    let honest = under_test.store("honest");
+    for (way, store) in losing(under_test, Lost::Landed).into_iter().enumerate() {
+        let key = claim(&format!("env-{way}"));
+        let version = create(&*honest, &key, &says("here")).await;
+        remove_surely(&*store, &key, &version).await.unwrap();
+        is_absent(&*honest, &key).await;
+        assert_eq!(listed(&*honest).await, BTreeSet::new());
+    }
+}
+
+async fn a_lost_answer_to_a_removal_that_did_not_land_is_unknown(under_test: &impl UnderTest) {
+    let honest = under_test.store("honest");
+    for (way, store) in losing(under_test, Lost::NotLanded).into_iter().enumerate() {
+        let key = claim(&format!("env-{way}"));
+        let version = create(&*honest, &key, &says("here")).await;
+        is_unknown(remove_surely(&*store, &key, &version).await);
+        stands(&*honest, &key, &says("here"), &version).await;
+        remove_surely(&*honest, &key, &version).await.expect("it can be tried again");
+    }
+}
+
+async fn a_write_of_somebody_else_after_our_lost_one_is_a_conflict(under_test: &impl UnderTest) {
+    let honest = under_test.store("honest");
+    for (lost, key) in [(Lost::Landed, claim("landed")), (Lost::NotLanded, claim("not-landed"))] {
+        let version = create(&*honest, &key, &says("before")).await;
+        let rival = Some((under_test.store("rival"), says("theirs")));
+        let store = Losing { inner: under_test.store("ours"), lost, rival };
+        is_conflict(write_surely(&store, &key, &says("ours"), &version).await);
+        assert_eq!(honest.read(&key).await.unwrap().document(), Some(&says("theirs")), "{lost:?}");
+    }
+}
+
+async fn a_write_of_somebody_else_after_our_lost_removal_survives_it(under_test: &impl UnderTest) {
+    let honest = under_test.store("honest");
+    for (lost, key) in [(Lost::Landed, claim("landed")), (Lost::NotLanded, claim("not-landed"))] {
+        let version = create(&*honest, &key, &says("before")).await;
+        let rival = Some((under_test.store("rival"), says("theirs")));
+        let store = Losing { inner: under_test.store("ours"), lost, rival };
+        is_conflict(remove_surely(&store, &key, &version).await);
+        assert_eq!(honest.read(&key).await.unwrap().document(), Some(&says("theirs")), "{lost:?}");
+    }
+}
+
+async fn a_listing_is_complete(under_test: &impl UnderTest) {
+    let store = &*under_test.store("a");
+    let names: BTreeSet<String> = (0..MANY).map(|number| format!("env-{number}")).collect();
+    stream::iter(&names)
+        .map(async |name| create(store, &claim(name), &says(name)).await)
+        .buffer_unordered(32)
+        .for_each(async |_| ())
+        .await;
+    assert_eq!(listed(store).await, names);
+    for Entry { name, read } in store.claims().await.unwrap() {
+        assert_eq!(read.unwrap().document(), Some(&says(name.as_ref())));
+    }
+}
+
+async fn a_listing_gives_the_versions_to_write_over(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    create(&*store, &claim("env"), &says("first")).await;
+    let entry = store.claims().await.unwrap().remove(0);
+    let version = store.write(&claim("env"), &says("second"), entry.read.unwrap().version()).await.unwrap();
+    stands(&*store, &claim("env"), &says("second"), &version).await;
+}
+
+async fn a_listing_has_no_other_documents_and_no_removed_ones(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    let others = [
+        Key::Pool,
+        Key::Sweep,
+        Key::History(name("past")),
+        Key::Kubeconfig(name("past")),
+        Key::History(name("live")),
+    ];
+    for key in others {
+        create(&*store, &key, &says("other")).await;
+    }
+    create(&*store, &claim("live"), &says("live")).await;
+    let version = create(&*store, &claim("past"), &says("past")).await;
+    store.remove(&claim("past"), &version).await.unwrap();
+    assert_eq!(listed(&*store).await, BTreeSet::from(["live".to_owned()]));
+}
+
+async fn a_listing_of_an_empty_place_is_empty(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    assert_eq!(listed(&*store).await, BTreeSet::new(), "before the first write");
+    let version = create(&*store, &claim("env"), &says("here")).await;
+    store.remove(&claim("env"), &version).await.unwrap();
+    assert_eq!(listed(&*store).await, BTreeSet::new(), "after the last removal");
+}
+
+async fn a_claim_that_cannot_be_read_is_listed_by_its_name(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    create(&*store, &claim("whole"), &says("whole")).await;
+    under_test.damage(&name("damaged")).await;
+    let mut entries = store.claims().await.unwrap();
+    entries.sort_by_key(|entry| entry.name.clone());
+    let told: Vec<_> = entries.iter().map(|entry| (entry.name.to_string(), entry.read.is_ok())).collect();
+    assert_eq!(told, [("damaged".to_owned(), false), ("whole".to_owned(), true)]);
+}
+
+async fn a_document_that_is_no_claim_is_listed_by_its_name_with_an_error(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    create(&*store, &claim("odd"), &says("I am no claim")).await;
+    let claims = Claims::new(store);
+    let listed = claims.list().await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].name, name("odd"));
+    let why = berth::errors::render(listed[0].claim.as_ref().unwrap_err());
+    let place = claims.store().place(&claim("odd"));
+    assert!(why.contains(&format!("{place} is no claim that berth can read")), "{why}");
+    claims.readable().await.expect_err("what it does not explain may be anybody's");
+}
+
+async fn half_a_megabyte_comes_back_as_it_was(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    let large = document(json!({"value": "k\u{fc}be\n\"".repeat(62_500)}));
+    assert!(serde_json::to_string(&large).unwrap().len() > 500_000);
+    for key in [claim("env"), Key::Kubeconfig(name("env")), Key::Pool] {
+        let version = create(&*store, &key, &large).await;
+        stands(&*store, &key, &large, &version).await;
+    }
+}
+
+async fn keys_do_not_meet(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    // The names that the other documents are called by are names that an environment can have, too.
+    let names = ["env", "env-claim", "claim", "berth", "sweep", "ip-allocations", "history", "pool"];
+    let kinds = [Key::Claim, Key::Kubeconfig, Key::History];
+    let keys: Vec<Key> = names
+        .iter()
+        .flat_map(|text| kinds.map(|kind| kind(name(text))))
+        .chain([Key::Pool, Key::Sweep])
+        .collect();
+    for (number, key) in keys.iter().enumerate() {
+        create(&*store, key, &says(&number.to_string())).await;
+    }
+    for (number, key) in keys.iter().enumerate() {
+        let read = store.read(key).await.unwrap();
+        assert_eq!(read.document(), Some(&says(&number.to_string())), "{}", store.place(key));
+        store.remove(key, read.version()).await.unwrap();
+    }
+    let places: HashSet<String> = keys.iter().map(|key| store.place(key)).collect();
+    assert_eq!(places.len(), keys.len(), "two documents are said to lie at one place");
+}
+
+async fn what_is_written_comes_back_exactly(under_test: &impl UnderTest) {
+    let store = under_test.store("a");
+    let documents = [
+        json!({}),
+        json!({"": "", "_empty": "true", "data": {"data": null}, "metadata": {"version": 7}, "errors": []}),
+        json!({"text": "z\u{fc}rich \u{1f6a2} \u{0} \" \\ \u{2028} \r\n\t", "\u{1f6a2}": ["", null, true, [], {}]}),
+        json!({"numbers": [0, -1, u64::MAX, i64::MIN, 0.1, -1.5e-7, 1e300, 9_007_199_254_740_993_u64]}),
+        json!({"a": {"b": {"c": {"d": [{"e": [[[]]]}]}}}, "192.168.1.140": "pr-shop-42"}),
+    ];
+    for key in [claim("env"), Key::Kubeconfig(name("env")), Key::Pool] {
+        let mut version = store.read(&key).await.unwrap().version().clone();
+        for document in documents.clone().map(document) {
+            version = store.write(&key, &document, &version).await.unwrap();
+            stands(&*store, &key, &document, &version).await;
+        }
+    }
+}
+
+/// Each run adds one, until it has: fifty of them at once.
+async fn fifty_increments(under_test: &impl UnderTest, key: Key, surely: bool) {
+    let runs = (0..50).map(|number| {
+        let (run, key) = (format!("run-{number}"), key.clone());
+        let store = under_test.store(&run);
+        tokio::spawn(async move {
+            loop {
+                let read = store.read(&key).await.unwrap();
+                let count = read.document().map_or(0, |document| document["count"].as_u64().unwrap());
+                // Reading back tells ours from another's by what it says: it must say whose it is.
+                let next = match surely {
+                    true => document(json!({"count": count + 1, "by": run})),
+                    false => document(json!({"count": count + 1})),
+                };
+                let written = match surely {
+                    true => write_surely(&*store, &key, &next, read.version()).await,
+                    false => store.write(&key, &next, read.version()).await,
+                };
+                match written {
+                    Ok(_) => return,
+                    Err(NotWritten::Conflict) => {}
+                    Err(NotWritten::Unknown(error)) => panic!("{error:?}"),
+                }
+            }
+        })
+    });
+    for run in join_all(runs).await {
+        run.unwrap();
+    }
+    let read = under_test.store("after").read(&key).await.unwrap();
+    assert_eq!(read.document().unwrap()["count"], json!(50));
+}
+
+async fn fifty_increments_at_once_lose_nothing(under_test: &impl UnderTest) {
+    fifty_increments(under_test, Key::Pool, false).await;
+    fifty_increments(under_test, claim("env"), true).await;
+}
+
+/// A directory.
+struct File {
+    directory: tempfile::TempDir,
+}
+
+impl File {
+    async fn fresh() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+    /// Not there before the first write.
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("documents")
+    }
+}
+
+#[async_trait]
+impl UnderTest for File {
+    fn store(&self, _run: &str) -> Arc<dyn Store> {
+        Arc::new(FileStore::new(self.path()))
+    }
+    fn cut(&self, _lost: Lost) -> Option<Arc<dyn Store>> {
+        None
+    }
+    async fn damage(&self, name: &EnvironmentName) {
+        let folder = self.path().join(name.as_ref());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("claim.json"), r#"{"version": "1", "document": {"half"#).unwrap();
+    }
+}
+
+const CUT_AFTER: &str = "cut-after";
+const CUT_BEFORE: &str = "cut-before";
+
+/// Changes of the runs that are called so are cut.
+fn cut(request: &Request) -> Verdict {
+    match request.run.as_str() {
+        CUT_AFTER if request.mutates() => Verdict::CutAfter,
+        CUT_BEFORE if request.mutates() => Verdict::Cut,
+        _ => Verdict::Pass,
+    }
+}
+
+fn cut_run(lost: Lost) -> &'static str {
+    match lost {
+        Lost::Landed => CUT_AFTER,
+        Lost::NotLanded => CUT_BEFORE,
+    }
+}
+
+/// The embedded Vault.
+struct Vault {
+    bed: Bed,
+    damaged: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Vault {
+    async fn fresh() -> Self {
+        let (bed, damaged) = (Bed::start().await, Arc::new(Mutex::<BTreeSet<String>>::default()));
+        let unreadable = damaged.clone();
+        bed.gate().rule(move |request| match request.path.as_slice() {
+            [.., name, last] if last == "claim" && unreadable.lock().unwrap().contains(name) => {
+                Verdict::json(200, &json!({"data": {"data": "no object", "metadata": {"version": 1}}}))
+            }
+            _ => cut(request),
+        });
+        Self { bed, damaged }
+    }
+}
+
+#[async_trait]
+impl UnderTest for Vault {
+    fn store(&self, run: &str) -> Arc<dyn Store> {
+        self.bed.vault(run)
+    }
+    fn cut(&self, lost: Lost) -> Option<Arc<dyn Store>> {
+        Some(self.bed.vault(cut_run(lost)))
+    }
+    /// KV v2 keeps nothing but objects, so what lies there is never damaged: only the answer can be.
+    async fn damage(&self, name: &EnvironmentName) {
+        self.bed.world().vault.put(&format!("{ROOT}/{name}/claim"), Document::new());
+        self.damaged.lock().unwrap().insert(name.to_string());
+    }
+}
+
+/// The embedded API server.
+struct Kubernetes {
+    bed: Bed,
+}
+
+impl Kubernetes {
+    async fn fresh() -> Self {
+        let bed = Bed::start().await;
+        bed.gate().rule(cut);
+        Self { bed }
+    }
+}
+
+#[async_trait]
+impl UnderTest for Kubernetes {
+    fn store(&self, run: &str) -> Arc<dyn Store> {
+        self.bed.kubernetes(run)
+    }
+    fn cut(&self, lost: Lost) -> Option<Arc<dyn Store>> {
+        Some(self.bed.kubernetes(cut_run(lost)))
+    }
+    async fn damage(&self, name: &EnvironmentName) {
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": {"document": "{\"half"},
+            "metadata": {"labels": {
+                "app.kubernetes.io/managed-by": "berth", "berth.dev/document": "claim", "berth.dev/environment": name,
+            }},
+        });
+        self.bed.world().kubernetes.put("configmaps", NAMESPACE, &format!("{name}.claim"), object);
+    }
+}
+
+/// One test for each fact and each store.
+macro_rules! contract {
+    ($($module:ident $store:ident { $($fact:ident)* })*) => {$(
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $fact() {
+                    super::$fact(&super::$store::fresh().await).await;
+                }
+            )*
+        }
+    )*};
+    (of $($module:ident $store:ident)*: $facts:tt) => {
+        contract! { $($module $store $facts)* }
+    };
+}
+contract! {
+    of file File vault Vault kubernetes Kubernetes: {
+        present_absent_and_unknown_are_told_apart
+        what_cannot_be_read_is_not_written_over
+        of_two_creators_exactly_one_wins
+        a_stale_version_is_a_conflict_and_changes_nothing
+        a_write_that_changes_nothing_makes_a_new_version
+        the_expected_version_is_removed
+        a_stale_version_is_not_removed
+        a_document_that_was_made_anew_survives_the_removal_of_the_earlier
+        what_was_removed_can_be_made_again_over_the_version_that_the_read_gave
+        no_version_comes_back_in_a_later_life
+        a_lost_answer_to_a_write_that_landed_is_a_success
+        a_lost_answer_to_a_write_that_did_not_land_is_unknown
+        a_lost_write_that_would_change_nothing_is_not_taken_for_landed
+        a_lost_answer_to_a_removal_that_landed_is_a_success
+        a_lost_answer_to_a_removal_that_did_not_land_is_unknown
+        a_write_of_somebody_else_after_our_lost_one_is_a_conflict
+        a_write_of_somebody_else_after_our_lost_removal_survives_it
+        a_listing_is_complete
+        a_listing_gives_the_versions_to_write_over
+        a_listing_has_no_other_documents_and_no_removed_ones
+        a_listing_of_an_empty_place_is_empty
+        a_claim_that_cannot_be_read_is_listed_by_its_name
+        a_document_that_is_no_claim_is_listed_by_its_name_with_an_error
+        half_a_megabyte_comes_back_as_it_was
+        keys_do_not_meet
+        what_is_written_comes_back_exactly
+        fifty_increments_at_once_lose_nothing
+    }
+}
+
+#[tokio::test]
+async fn only_its_owner_can_read_what_the_file_store_keeps() {
+    use std::os::unix::fs::PermissionsExt;
+    let file = File::fresh().await;
+    let store = file.store("a");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for key in [Key::Kubeconfig(name("env")), claim("env"), Key::Pool] {
+        let version = create(&*store, &key, &says("hush")).await;
+        store.write(&key, &says("hush again"), &version).await.unwrap();
+        let path = PathBuf::from(store.place(&key));
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        assert_eq!(mode(path.parent().unwrap()), 0o700, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn the_file_store_leaves_nothing_behind_but_its_documents() {
+    let file = File::fresh().await;
+    let store = file.store("a");
+    let version = create(&*store, &claim("env"), &says("first")).await;
+    let version = store.write(&claim("env"), &says("second"), &version).await.unwrap();
+    is_conflict(store.write(&claim("env"), &says("third"), &Version::opaque("stale")).await);
+    let within = |folder: PathBuf| -> BTreeSet<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    assert_eq!(within(file.path().join("env")), BTreeSet::from(["claim.json".to_owned()]));
+    store.remove(&claim("env"), &version).await.unwrap();
+    assert_eq!(within(file.path().join("env")), BTreeSet::new());
+}
