@@ -9,3 +9,4 @@ pub mod clients;
 pub mod stores;
 pub mod clock;
 pub mod errors;
+pub mod engine;

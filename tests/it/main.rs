@@ -8,8 +8,15 @@
 mod bed;
 mod claims;
 mod contract;
+mod crash;
+mod depth;
+mod faults;
 mod intent;
+mod interleavings;
 mod kubernetes;
+mod lifecycle;
+mod model;
 mod names;
 mod pool;
+mod rules;
 mod vault;

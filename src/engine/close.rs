@@ -1,0 +1,150 @@
+//! The end of a claim, once every step has seen its objects gone: cool, free, forget. Addresses come last.
+//!
+//! Free: cooled, absence observed once more -> write `freeing` -> read the pool at v -> check the claim -> write the pool
+//! over v -> end the claim. The pool is written even if nothing of ours is in it, so that every allocation begun earlier
+//! fails; and freed by name, whatever the claim lists, because a run may have died between pool and claim.
+
+use super::{Engine, Opened, hold::Change};
+use crate::{
+    documents::{
+        Key,
+        claims::{Check, Fence},
+    },
+    domain::{
+        claim::{Ending, State, Wish},
+        holder::Holder,
+        intent::{Occasion, Then, Wanted, Why},
+        pool::Pool,
+    },
+};
+use anyhow::Result;
+use jiff::Timestamp;
+
+/// Whether anything of an environment is left, as a look at the clusters tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Something is.
+    There,
+    /// Every list that was asked came back complete and without it.
+    Absent,
+}
+
+/// After the objects are gone.
+#[derive(Debug)]
+pub enum Removed {
+    /// Its addresses are freed from then on.
+    Cooling(Timestamp),
+    /// It was reopened meanwhile: up again, in these hands.
+    UpAgain,
+    /// Somebody else has taken the claim.
+    Superseded,
+}
+
+/// After the addresses were to be freed.
+#[allow(clippy::large_enum_variant, reason = "one of them a run; a box would only be noise")]
+#[derive(Debug)]
+pub enum Freed {
+    /// Nothing is left, the claim neither.
+    Gone,
+    /// It was reopened meanwhile: a new claim waits, in these hands.
+    Anew(Fence),
+    /// Not before then.
+    NotYet(Timestamp),
+    /// Something of it has come back: remove that first.
+    StillThere,
+    /// Somebody else has taken the claim.
+    Superseded,
+}
+
+impl Engine {
+    /// draining -> cooling, or back to held if it was reopened meanwhile. To be called when everything was seen absent.
+    pub async fn removed(&self, fence: &mut Fence) -> Result<Removed> {
+        let (pools, claim) = (&self.pools, fence.claim().clone());
+        let now = pools.clock.now();
+        if claim.wish() == Wish::Up {
+            let revived = claim.revived(now)?;
+            return Ok(match pools.claims.advance(fence, revived).await? {
+                Check::Current => Removed::UpAgain,
+                Check::Superseded => Removed::Superseded,
+            });
+        }
+        let until = if claim.addresses().is_none() && self.pool_has_nothing_of(fence).await? {
+            now
+        } else {
+            now.saturating_add(self.terms.reuse_after).unwrap_or(Timestamp::MAX)
+        };
+        Ok(match pools.claims.advance(fence, claim.cooling(until)?).await? {
+            Check::Current => Removed::Cooling(until),
+            Check::Superseded => Removed::Superseded,
+        })
+    }
+
+    /// cooling -> freeing -> gone. `presence` looks at the clusters once more.
+    pub async fn free(
+        &self,
+        mut fence: Fence,
+        presence: impl AsyncFn() -> Result<Presence>,
+    ) -> Result<Freed> {
+        let (claims, clock) = (&self.pools.claims, &self.pools.clock);
+        if let State::Cooling { until, .. } = *fence.claim().state() {
+            if until > clock.now() {
+                return Ok(Freed::NotYet(until));
+            }
+            if presence().await? == Presence::There {
+                return Ok(Freed::StillThere);
+            }
+            let freeing = fence.claim().clone().freeing(clock.now())?;
+            if claims.advance(&mut fence, freeing).await? == Check::Superseded {
+                return Ok(Freed::Superseded);
+            }
+        }
+        let name = fence.name();
+        let freed = self.pools.change(async |pool| {
+            let check = claims.check(&fence).await?;
+            if check == Check::Superseded {
+                return Ok(Change::Keep(check));
+            }
+            pool.free(&name);
+            Ok(Change::Write(check))
+        });
+        if freed.await? == Check::Superseded {
+            return Ok(Freed::Superseded);
+        }
+        let uid = self.ids.take()?.uid;
+        match fence.claim().clone().ended(uid, clock.now(), self.terms.life)? {
+            Ending::Gone => Ok(match claims.forget(fence).await? {
+                Check::Current => Freed::Gone,
+                Check::Superseded => Freed::Superseded,
+            }),
+            Ending::Anew(waiting) => Ok(match claims.advance(&mut fence, waiting).await? {
+                Check::Current => Freed::Anew(fence),
+                Check::Superseded => Freed::Superseded,
+            }),
+        }
+    }
+
+    /// What whoever meets a claim that has cooled, or is being freed, may do: finish it.
+    /// `None`: there was nothing to finish.
+    pub async fn finish(
+        &self,
+        holder: &Holder,
+        wanted: impl AsyncFn() -> Result<Wanted>,
+        presence: impl AsyncFn() -> Result<Presence>,
+    ) -> Result<Option<Freed>> {
+        match self.open(holder, Occasion::Sweep, wanted).await? {
+            Opened::Taken(fence, Then::Down)
+                if matches!(fence.claim().state(), State::Cooling { .. } | State::Freeing { .. }) =>
+            {
+                self.free(fence, presence).await.map(Some)
+            }
+            Opened::Left(Why::Cooling(until)) => Ok(Some(Freed::NotYet(until))),
+            Opened::Taken(..) | Opened::Left(_) | Opened::Refused { .. } => Ok(None),
+        }
+    }
+
+    async fn pool_has_nothing_of(&self, fence: &Fence) -> Result<bool> {
+        let read = self.pools.claims.store().read(&Key::Pool).await?;
+        let pool = read.document().map(Pool::parse).unwrap_or_default();
+        Ok(pool.held_by(&fence.name()).is_empty())
+    }
+}

@@ -1,0 +1,17 @@
+//! How far the searches go: enough to be quick by default, further on a long night. The one place where the suite reads
+//! its own environment.
+
+/// How many orders of requests the seeded tests try: `SEEDS=10000 cargo test --test it interleavings`.
+pub(crate) fn seeds() -> u64 {
+    read("SEEDS").map_or(150, |seeds| seeds.parse().expect("SEEDS is a number"))
+}
+
+/// Whether the exhaustive searches take their widest budgets: `tests/run deep`.
+pub(crate) fn deep() -> bool {
+    read("DEEP").is_some()
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the one place")]
+fn read(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,163 @@
+//! What a run of the real engine talks to in the model: every request stops it until the search gives an answer.
+//! The future is a function of the answers that it got and the times at which it got them, so those *are* its state.
+
+use berth::{
+    documents::{Document, Entry, Key, NotWritten, Read, Store, Version},
+    domain::{intent::Wanted, names::EnvironmentName, pool::Block},
+};
+use jiff::Timestamp;
+use std::{
+    collections::BTreeMap,
+    future::poll_fn,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
+
+#[derive(Debug, Clone)]
+pub(super) enum Request {
+    Read(Key),
+    Write {
+        key: Key,
+        document: Document,
+        expected: Version,
+    },
+    Remove {
+        key: Key,
+        expected: Version,
+    },
+    /// The names of all claims; each is then read on its own, as from a real store.
+    Names,
+    Wanted(EnvironmentName),
+    /// Come back then: served when it is time, as the sweep.
+    Later(Timestamp),
+    /// The environment's object, standing for its cluster.
+    Observe(EnvironmentName),
+    /// Born inert, if it is absent still.
+    Create(EnvironmentName),
+    /// Uses the addresses from now on, if it is the object that was seen, inert still.
+    Activate {
+        name: EnvironmentName,
+        uid: u32,
+        block: Block,
+    },
+    /// If it is as it was seen: by uid and version.
+    Delete {
+        name: EnvironmentName,
+        seen: Object,
+    },
+}
+
+impl Request {
+    pub(super) fn mutates(&self) -> bool {
+        matches!(
+            self,
+            Self::Write { .. }
+                | Self::Remove { .. }
+                | Self::Create(_)
+                | Self::Activate { .. }
+                | Self::Delete { .. }
+        )
+    }
+    /// Of the two kinds whose lost answers the engine itself settles.
+    pub(super) fn is_a_documents(&self) -> bool {
+        matches!(self, Self::Write { .. } | Self::Remove { .. })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Object {
+    pub(super) uid: u32,
+    pub(super) active: Option<Block>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Answer {
+    Read(Read),
+    Written(Version),
+    Done,
+    Conflict,
+    /// Nobody knows whether it landed.
+    Lost,
+    Names(Vec<EnvironmentName>),
+    Wanted(Wanted),
+    Observed(Option<Object>),
+    Created(u32),
+}
+
+#[derive(Default)]
+struct Inner {
+    asked: usize,
+    pending: BTreeMap<usize, Request>,
+    answers: BTreeMap<usize, Answer>,
+    lost: bool,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Port(Arc<Mutex<Inner>>);
+
+impl Port {
+    pub(super) async fn ask(&self, request: Request) -> Answer {
+        let id = {
+            let mut inner = self.0.lock().unwrap();
+            inner.asked += 1;
+            let id = inner.asked;
+            inner.pending.insert(id, request);
+            id
+        };
+        poll_fn(|_| match self.0.lock().unwrap().answers.remove(&id) {
+            Some(answer) => Poll::Ready(answer),
+            None => Poll::Pending,
+        })
+        .await
+    }
+    pub(super) fn answer(&self, id: usize, answer: Answer) {
+        let mut inner = self.0.lock().unwrap();
+        inner.pending.remove(&id).expect("only what was asked is answered");
+        inner.lost |= matches!(answer, Answer::Lost);
+        inner.answers.insert(id, answer);
+    }
+    pub(super) fn pending(&self) -> Vec<(usize, Request)> {
+        self.0.lock().unwrap().pending.clone().into_iter().collect()
+    }
+    /// Whether an answer was lost: then what was sent may stand somewhere, or come yet.
+    pub(super) fn lost(&self) -> bool {
+        self.0.lock().unwrap().lost
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Port {
+    async fn read(&self, key: &Key) -> anyhow::Result<Read> {
+        match self.ask(Request::Read(key.clone())).await {
+            Answer::Read(read) => Ok(read),
+            other => unreachable!("{other:?} answers no read"),
+        }
+    }
+    async fn write(&self, key: &Key, document: &Document, expected: &Version) -> Result<Version, NotWritten> {
+        let (key, document, expected) = (key.clone(), document.clone(), expected.clone());
+        match self.ask(Request::Write { key, document, expected }).await {
+            Answer::Written(version) => Ok(version),
+            Answer::Conflict => Err(NotWritten::Conflict),
+            _ => Err(NotWritten::Unknown(anyhow::anyhow!("the answer was lost"))),
+        }
+    }
+    async fn remove(&self, key: &Key, expected: &Version) -> Result<(), NotWritten> {
+        match self.ask(Request::Remove { key: key.clone(), expected: expected.clone() }).await {
+            Answer::Done => Ok(()),
+            Answer::Conflict => Err(NotWritten::Conflict),
+            _ => Err(NotWritten::Unknown(anyhow::anyhow!("the answer was lost"))),
+        }
+    }
+    async fn claims(&self) -> anyhow::Result<Vec<Entry>> {
+        let Answer::Names(names) = self.ask(Request::Names).await else { unreachable!("names were asked") };
+        let mut entries = Vec::new();
+        for name in names {
+            let read = self.read(&Key::Claim(name.clone())).await;
+            entries.push(Entry { name, read });
+        }
+        Ok(entries)
+    }
+    fn place(&self, key: &Key) -> String {
+        key.path()
+    }
+}
