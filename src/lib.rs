@@ -10,3 +10,4 @@ pub mod stores;
 pub mod clock;
 pub mod errors;
 pub mod engine;
+pub mod settings;

@@ -19,4 +19,5 @@ mod model;
 mod names;
 mod pool;
 mod rules;
+mod settings;
 mod vault;

@@ -1,0 +1,151 @@
+//! Who says what, and who wins: the platform file, over it the app file, the variables, the flags.
+//!
+//! Nothing is merged: every key is looked up from the top, and what is found knows its place, so that whatever is
+//! wrong with it later can be said with file, line and column. Must never: hold a default.
+
+use super::file::{At, Layer};
+use crate::errors::UserError;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// What kind of source a layer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Trusted: the platform file, or a file that may hold both kinds of keys.
+    Platform,
+    /// Comes with the code under review.
+    App,
+    /// One `BERTH_` variable; each is a layer of its own.
+    Variable,
+    /// One flag; each is a layer of its own.
+    Flag,
+}
+
+/// What one source says.
+#[derive(Debug, Clone)]
+pub(super) struct Sourced {
+    pub(super) origin: Origin,
+    /// The file's, variable's or flag's name, for messages.
+    pub(super) name: String,
+    /// What a relative path in it is relative to.
+    pub(super) base: PathBuf,
+    pub(super) layer: Layer,
+}
+
+/// All that was said, the weakest first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layers(pub(super) Vec<Sourced>);
+
+/// A value and who said it.
+#[derive(Debug)]
+pub(super) struct Found<'a, T> {
+    pub(super) value: &'a T,
+    pub(super) place: Place<'a>,
+}
+
+// By hand: it is two references, whatever they point to.
+impl<T> Copy for Found<'_, T> {}
+impl<T> Clone for Found<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// Where something was said: `platform.yaml:7:3`, a variable's or a flag's name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    source: &'a Sourced,
+    line: u64,
+    column: u64,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source.name)?;
+        match self.line {
+            0 => Ok(()),
+            line => write!(f, ":{line}:{}", self.column),
+        }
+    }
+}
+
+impl Place<'_> {
+    pub(super) fn origin(&self) -> Origin {
+        self.source.origin
+    }
+    /// A path that stands here, as one that can be opened.
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
+        self.source.base.join(path)
+    }
+    /// An error about what stands here.
+    pub(super) fn wrong(&self, message: impl fmt::Display) -> UserError {
+        UserError::usage(format!("{self}: {message}"))
+    }
+}
+
+impl<T> Found<'_, T> {
+    /// An error about this value.
+    pub(super) fn wrong(&self, message: impl fmt::Display) -> UserError {
+        self.place.wrong(message)
+    }
+}
+
+impl Layers {
+    /// The value that wins.
+    pub(super) fn find<T>(&self, pick: impl Fn(&Layer) -> Option<&At<T>>) -> Option<Found<'_, T>> {
+        self.find_among(|_| true, pick)
+    }
+
+    /// The value that wins among some sources.
+    pub(super) fn find_among<T>(
+        &self,
+        sources: impl Fn(Origin) -> bool,
+        pick: impl Fn(&Layer) -> Option<&At<T>>,
+    ) -> Option<Found<'_, T>> {
+        let sources = self.0.iter().rev().filter(|source| sources(source.origin));
+        sources.filter_map(|source| pick(&source.layer).map(|at| found(source, at))).next()
+    }
+
+    /// Which of several keys that exclude each other is chosen: the uppermost source that has one decides.
+    /// `decisive` is the variable that may overrule what other variables imply.
+    pub(super) fn choice<K: Copy + PartialEq + fmt::Display>(
+        &self,
+        what: &str,
+        decisive: &str,
+        options: impl Fn(&Layer) -> Vec<At<K>>,
+    ) -> Result<Option<(K, Place<'_>)>, UserError> {
+        let said = self.0.iter().rev().flat_map(|source| {
+            options(&source.layer).into_iter().map(move |at| (at.value, place(source, &at)))
+        });
+        let said: Vec<(K, Place<'_>)> = said.collect();
+        let Some(&(kind, place)) = said.first() else {
+            return Ok(None);
+        };
+        // Variables stand side by side: none of two that differ is "the later one".
+        let beside = |other: &Place<'_>| {
+            std::ptr::eq(other.source, place.source)
+                || (other.origin() == Origin::Variable
+                    && place.origin() == Origin::Variable
+                    && place.source.name != decisive)
+        };
+        match said.iter().find(|(other, at)| *other != kind && beside(at)) {
+            Some((other, at)) if std::ptr::eq(at.source, place.source) => {
+                Err(at.wrong(format!("`{what}` takes one kind, and here are both `{kind}` and `{other}`")))
+            }
+            Some((other, at)) => Err(UserError::usage(format!(
+                "{at} chooses `{what}.{other}`, and {place} chooses `{what}.{kind}`"
+            ))),
+            None => Ok(Some((kind, place))),
+        }
+    }
+}
+
+fn found<'a, T>(source: &'a Sourced, at: &'a At<T>) -> Found<'a, T> {
+    Found { value: &at.value, place: place(source, at) }
+}
+
+fn place<'a, T>(source: &'a Sourced, at: &At<T>) -> Place<'a> {
+    Place { source, line: at.line, column: at.column }
+}

@@ -1,0 +1,152 @@
+//! What users configure, validated: flags over `BERTH_` variables over the app file over the platform file over defaults.
+//!
+//! The platform file is trusted; the app file comes with the code under review and says only what is its own business.
+//! Whatever is wrong is an error with its place and what to write instead, before anything was touched.
+//! Must never: import another layer of berth than the domain; show a secret; fall back from what was configured.
+
+mod address;
+mod defaults;
+mod duration;
+mod environment;
+mod file;
+mod find;
+mod layers;
+mod lifetime;
+mod nearest;
+mod parse;
+mod pools;
+mod store;
+mod values;
+mod variables;
+mod vault;
+
+pub use address::{BadAddress, VaultAddress, VaultPath};
+pub use duration::Duration;
+pub use environment::Environment;
+pub use file::schema;
+pub use lifetime::Lifetime;
+pub use pools::PoolSettings;
+pub use store::{Cluster, Store};
+pub use values::{Exclusion, Namespace, PoolName, StoreChoice, WhenFull};
+pub use vault::{Auth, Jwt, SecretId, Vault};
+
+use crate::{domain::pool::Range, errors::UserError};
+use anyhow::Result;
+use layers::{Layers, Origin, Sourced};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU8,
+    path::{Path, PathBuf},
+};
+
+/// How far the app file is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// It comes with the code under review: only app keys.
+    App,
+    /// It is the user's own and may hold the platform's keys too, as long as no platform file is named.
+    Both,
+}
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--store`.
+    pub store: Option<StoreChoice>,
+    /// `--pool`: which pool the flags below speak of.
+    pub pool: Option<PoolName>,
+    /// `--range`.
+    pub range: Option<Range>,
+    /// `--exclude`; none leaves what is configured.
+    pub exclude: Vec<Exclusion>,
+    /// `--block`.
+    pub block: Option<NonZeroU8>,
+    /// `--align`.
+    pub align: Option<NonZeroU8>,
+}
+
+/// Where settings come from.
+#[derive(Debug, Clone)]
+pub struct Sources<'a> {
+    /// The process environment.
+    pub environment: &'a Environment,
+    /// The working directory: the app file is looked for in it, and relative paths begin there.
+    pub directory: &'a Path,
+    /// `--platform`, else `BERTH_PLATFORM`, else none.
+    pub platform: Option<PathBuf>,
+    /// `--config`, else `BERTH_CONFIG`, else `berth.yaml`, else `.github/berth.yaml`, else none.
+    pub config: Option<PathBuf>,
+    /// How far the app file is trusted.
+    pub trust: Trust,
+    /// The command line.
+    pub flags: Flags,
+}
+
+/// All settings, valid.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where berth keeps its documents.
+    pub store: Store,
+    /// How long environments live.
+    pub lifetime: Lifetime,
+    /// The address pools; there is at least one.
+    pub pools: BTreeMap<PoolName, PoolSettings>,
+}
+
+impl Settings {
+    /// Reads and checks everything.
+    pub fn load(sources: &Sources<'_>) -> Result<Self> {
+        let layers = read(sources)?;
+        Ok(Self {
+            store: store::resolve(&layers, sources.environment)?,
+            lifetime: lifetime::resolve(&layers)?,
+            pools: pools::resolve(&layers)?,
+        })
+    }
+
+    /// The pool of this name, or the only one.
+    pub fn pool(&self, name: Option<&PoolName>) -> Result<(&PoolName, &PoolSettings)> {
+        Ok(pools::named(&self.pools, name)?)
+    }
+}
+
+/// Every source as a layer, the weakest first.
+fn read(sources: &Sources<'_>) -> Result<Layers> {
+    let Sources { environment, directory, flags, .. } = sources;
+    let mut layers = Layers::default();
+    let mut trust = sources.trust;
+    if let Some(platform) = sources.platform.clone().or_else(|| environment.path(variables::PLATFORM)) {
+        let text = find::named(directory, &platform)?;
+        layers.0.push(in_file(directory, &platform, &text, Trust::Both)?);
+        // Whoever names a platform file has said where the platform's keys are.
+        trust = Trust::App;
+    }
+    let config = sources.config.clone().or_else(|| environment.path(variables::CONFIG));
+    let app = match config {
+        Some(config) => Some((find::named(directory, &config)?, config)),
+        None => find::app_file(directory)?.map(|(name, text)| (text, name.to_owned())),
+    };
+    if let Some((text, name)) = app {
+        layers.0.push(in_file(directory, &name, &text, trust)?);
+    }
+    layers.0.extend(variables::layers(environment, directory)?);
+    put_flags(&mut layers, flags, directory)?;
+    Ok(layers)
+}
+
+fn in_file(directory: &Path, name: &Path, text: &str, trust: Trust) -> Result<Sourced> {
+    let base = directory.join(name);
+    let base = base.parent().unwrap_or(directory).to_owned();
+    let name = name.display().to_string();
+    let origin = if trust == Trust::App { Origin::App } else { Origin::Platform };
+    let layer = parse::parse(&name, text, trust)?;
+    Ok(Sourced { origin, name, base, layer })
+}
+
+fn put_flags(layers: &mut Layers, flags: &Flags, directory: &Path) -> Result<(), UserError> {
+    if let Some(choice) = &flags.store {
+        let (name, base) = ("--store".to_owned(), directory.to_owned());
+        layers.0.push(Sourced { origin: Origin::Flag, name, base, layer: store::choice(choice) });
+    }
+    pools::put_flags(layers, flags, directory)
+}
