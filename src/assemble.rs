@@ -85,7 +85,9 @@ async fn open(
     environment: &Environment,
 ) -> Result<Arc<dyn Store>> {
     Ok(match store {
-        settings::Store::File(directory) => Arc::new(FileStore::new(directory.clone())),
+        settings::Store::File(directory) | settings::Store::Own(directory) => {
+            Arc::new(FileStore::new(directory.clone()))
+        }
         settings::Store::Vault(vault) => {
             Arc::new(VaultStore::new(access(vault, environment)?, clock.clone(), run)?)
         }

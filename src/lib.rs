@@ -57,7 +57,7 @@ use anyhow::{Context as _, Result};
 use cli::{Cli, Output, Pool, Verb};
 use errors::Exit;
 use fronts::command::{self, Answer};
-use settings::{Environment, Settings, Sources};
+use settings::{Environment, Settings, Sources, Store};
 use std::ffi::OsString;
 use telemetry::Talk;
 
@@ -113,5 +113,12 @@ async fn on_pool(pool: &Pool, cli: &Cli, output: Output, environment: &Environme
     })?;
     let (name, of) = settings.pool(pool.flags.pool.as_ref())?;
     let pools = assemble::pools(&settings.store, name, of, environment).await?;
-    command::pool::run(&pool.verb, name, &pools, output).await
+    let answer = command::pool::run(&pool.verb, name, &pools, output).await.unwrap_or_else(Answer::failed);
+    Ok(match &settings.store {
+        Store::Own(directory) => answer.noting(format!(
+            "note: this is your own pool in {}; for a shared one set VAULT_ADDR or --store",
+            directory.display()
+        )),
+        Store::Vault(_) | Store::Kubernetes { .. } | Store::File(_) => answer,
+    })
 }

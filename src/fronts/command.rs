@@ -25,6 +25,14 @@ impl Answer {
     fn done(data: String, said: impl Into<String>) -> Self {
         Self { data, said: said.into(), end: Ok(Exit::Done) }
     }
+    /// With something that people should know besides.
+    pub(crate) fn noting(mut self, note: String) -> Self {
+        if !self.said.is_empty() {
+            self.said.push('\n');
+        }
+        self.said.push_str(&note);
+        self
+    }
     /// Nothing to show.
     pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
         Self { data: String::new(), said: String::new(), end: Err(error.into()) }

@@ -27,6 +27,9 @@ pub enum Store {
     },
     /// In a directory, which need not exist yet.
     File(PathBuf),
+    /// In the user's state directory, because nothing points to another place: worth a word, as it is easily mistaken for
+    /// the pool that others share.
+    Own(PathBuf),
 }
 
 /// How a cluster is reached.
@@ -133,7 +136,7 @@ fn state_directory(environment: &Environment) -> Result<Store, UserError> {
     let state = environment.path("XDG_STATE_HOME").filter(|state| state.is_absolute());
     let state = state.or_else(|| environment.path("HOME").map(|home| home.join(".local/state")));
     match state {
-        Some(state) => Ok(Store::File(state.join(defaults::STATE_DIRECTORY))),
+        Some(state) => Ok(Store::Own(state.join(defaults::STATE_DIRECTORY))),
         None => Err(UserError::usage("no store is configured, and HOME does not say where one could be")
             .hint("say --store file:DIR")),
     }

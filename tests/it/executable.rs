@@ -52,7 +52,15 @@ pub(crate) struct User {
 }
 
 impl User {
+    /// With a directory of their own choice for the pool.
     pub(crate) fn new() -> Self {
+        let user = Self::newcomer();
+        let chosen = format!("file:{}", user.home().join(".local/state/berth").display());
+        user.with("BERTH_STORE", &chosen)
+    }
+
+    /// Who has said nothing yet.
+    pub(crate) fn newcomer() -> Self {
         let home = tempfile::tempdir().expect("a home");
         let names = vec![(home.path().display().to_string(), "~")];
         Self { home, variables: BTreeMap::new(), names }
@@ -60,7 +68,7 @@ impl User {
 
     /// As the shell tool of old wants it.
     pub(crate) fn of(vault: &Vault) -> Self {
-        let mut user = Self::new().with("VAULT_ADDR", &vault.url()).with("VAULT_TOKEN", CANARY);
+        let mut user = Self::newcomer().with("VAULT_ADDR", &vault.url()).with("VAULT_TOKEN", CANARY);
         user.names.push((vault.url(), "http://vault"));
         user
     }
@@ -268,7 +276,7 @@ const VERBS: [&[&str]; 4] = [ALLOCATE, RELEASE, LIST, CAPACITY];
 
 #[test]
 fn a_first_session_needs_no_configuration() {
-    let user = User::new();
+    let user = User::newcomer();
     let calls = [LIST, CAPACITY, ALLOCATE, ALLOCATE, LIST, CAPACITY, RELEASE, RELEASE];
     insta::assert_snapshot!(session(&user, &calls), @r"
     $ berth pool list
@@ -281,20 +289,24 @@ fn a_first_session_needs_no_configuration() {
     192.168.1.144-145
     192.168.1.146-147
     192.168.1.148-149
+    | note: this is your own pool in ~/.local/state/berth; for a shared one set VAULT_ADDR or --store
     exit 0
 
     $ berth pool check-capacity
     Capacity available: 5 slots free
+    | note: this is your own pool in ~/.local/state/berth; for a shared one set VAULT_ADDR or --store
     exit 0
 
     $ berth pool allocate pr-shop-42
     192.168.1.140
     | allocated 192.168.1.140-141 to pr-shop-42
+    | note: this is your own pool in ~/.local/state/berth; for a shared one set VAULT_ADDR or --store
     exit 0
 
     $ berth pool allocate pr-shop-42
     192.168.1.140
     | pr-shop-42 already has 192.168.1.140-141
+    | note: this is your own pool in ~/.local/state/berth; for a shared one set VAULT_ADDR or --store
     exit 0
 
     $ berth pool list
@@ -307,19 +319,23 @@ fn a_first_session_needs_no_configuration() {
     192.168.1.144-145
     192.168.1.146-147
     192.168.1.148-149
+    | note: this is your own pool in ~/.local/state/berth; for a shared one set VAULT_ADDR or --store
     exit 0
 
     $ berth pool check-capacity
     Capacity available: 4 slots free
+    | note: this is your own pool in ~/.local/state/berth; for a shared one set VAULT_ADDR or --store
     exit 0
 
     $ berth pool release pr-shop-42
     192.168.1.140
     | released 192.168.1.140-141 from pr-shop-42
+    | note: this is your own pool in ~/.local/state/berth; for a shared one set VAULT_ADDR or --store
     exit 0
 
     $ berth pool release pr-shop-42
     | warning: pr-shop-42 has no address in the pool; nothing was changed
+    | note: this is your own pool in ~/.local/state/berth; for a shared one set VAULT_ADDR or --store
     exit 0
     ");
     assert_eq!(Value::Object(user.file_document()), json!({}));

@@ -98,7 +98,7 @@ const VAULT: &str = "store: {vault: {address: 'https://vault.example.com'}}\n";
 #[test]
 fn with_nothing_said_the_defaults_hold() {
     let settings = case().settings();
-    assert_snapshot!(format!("{:?}", settings.store), @r#"File("/home/ann/.local/state/berth")"#);
+    assert_snapshot!(format!("{:?}", settings.store), @r#"Own("/home/ann/.local/state/berth")"#);
     assert_snapshot!(format!("{:?}", settings.lifetime), @"Lifetime { grace: 1h, max: 72h, warn: 4h, stuck: 30m }");
     let (name, pool) = settings.pool(None).unwrap();
     assert_eq!(name.as_ref(), "default");
@@ -144,7 +144,7 @@ fn a_store_is_the_environments_then_the_platforms_then_the_variables_then_the_fl
     let store = |case: &Case| match case.settings().store {
         Store::Vault(vault) => vault.address.to_string(),
         Store::Kubernetes { namespace, cluster } => format!("{namespace} {cluster:?}"),
-        Store::File(directory) => directory.display().to_string(),
+        Store::File(directory) | Store::Own(directory) => directory.display().to_string(),
     };
     let environment = case().var("VAULT_ADDR", "http://vault:8200").var("VAULT_TOKEN", "s.1");
     assert_eq!(store(&environment), "http://vault:8200");
@@ -231,7 +231,7 @@ fn relative_paths_begin_where_they_were_written() {
     let file = Case { platform: Some("ops/platform.yaml".into()), ..file };
     let root = file.directory.path().to_owned();
     let store = |case: &Case| match case.settings().store {
-        Store::File(directory) => directory,
+        Store::File(directory) | Store::Own(directory) => directory,
         other => panic!("{other:?}"),
     };
     assert_eq!(store(&file), root.join("ops/./pool"));
@@ -544,7 +544,7 @@ fn an_empty_variable_counts_as_unset() {
         .var("VAULT_ADDR", "")
         .var("VAULT_TOKEN", "")
         .var("VAULT_SKIP_VERIFY", "");
-    assert!(matches!(case.settings().store, Store::File(_)));
+    assert!(matches!(case.settings().store, Store::Own(_)));
 }
 
 #[test]
@@ -578,7 +578,7 @@ fn only_a_value_that_is_used_must_be_utf8() {
 #[test]
 fn the_state_directory_is_the_users() {
     let store = |case: Case| match case.settings().store {
-        Store::File(directory) => directory.display().to_string(),
+        Store::File(directory) | Store::Own(directory) => directory.display().to_string(),
         other => panic!("{other:?}"),
     };
     assert_eq!(store(case().var("XDG_STATE_HOME", "/state")), "/state/berth");
