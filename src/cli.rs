@@ -93,7 +93,7 @@ pub(crate) enum PoolVerb {
         /// For whom, such as pr-shop-42: at most 63 of a-z, 0-9 and '-'
         name: EnvironmentName,
     },
-    /// Take a name's addresses back and print the first
+    /// Take all of a name's addresses back, of whichever pool, and print the first
     Release {
         /// Whose
         name: EnvironmentName,

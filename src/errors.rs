@@ -16,7 +16,8 @@ pub enum Exit {
     Usage,
     /// No block is free.
     PoolFull,
-    /// Something could not be read or reached; nothing was changed on that ground.
+    /// Something could not be read or reached, and nothing was decided on that ground; or nobody knows whether a write
+    /// has landed. The same call again finds out.
     Unknown,
     /// A newer event has taken over.
     Superseded,

@@ -61,8 +61,8 @@ use settings::{Environment, Settings, Sources, Store};
 use std::ffi::OsString;
 use telemetry::Talk;
 
-/// The whole process: from its arguments and environment to what it printed and how it ended. It reads the files of the
-/// working directory and nothing else that is not an argument, and must be called once.
+/// The whole process: from its arguments and environment to what it printed and how it ended. It reads the
+/// working directory's configuration and the files that this names, and must be called once.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Exit {
     let cli = match cli::parse(arguments) {
         Ok(cli) => cli,

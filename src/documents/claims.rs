@@ -35,7 +35,16 @@ impl Basis {
 }
 
 /// This run may mutate, until somebody else takes the claim. It has no public constructor and no `Clone`, and dies with
-/// its run; whatever mutates asks for one. Only `Claims::take` makes it:
+/// its run; whatever mutates asks for one. Only `Claims::take` makes it. What may be read of one compiles:
+///
+/// ```
+/// use berth::documents::claims::Fence;
+/// fn look(fence: &Fence) -> (&berth::domain::claim::Claim, &berth::documents::Version) {
+///     (fence.claim(), fence.version())
+/// }
+/// ```
+///
+/// and to make one from the same parts does not:
 ///
 /// ```compile_fail,E0451
 /// use berth::documents::claims::Fence;
@@ -197,7 +206,8 @@ impl Claims {
         }
         let damaged = || {
             UserError::new(Exit::Unknown, format!("{place} is no claim that berth can read")).hint(
-                "look at the document: restore an earlier version of it, or remove it if it is not berth's",
+                "look at it and at its environment, and remove it once nothing of that is left; never bring back an \
+                 earlier version: a run that was superseded since would go on",
             )
         };
         let claim: Claim = serde_json::from_value(Value::Object(document.clone())).with_context(damaged)?;

@@ -311,10 +311,11 @@ impl Claim {
             _ => Err(self.illegal("open", "only what is held has a grace")),
         }
     }
-    /// waiting or held -> draining. From here on no Up goes on.
+    /// waiting or held -> draining. From here on no Up goes on. Or cooling -> draining: something of it has come back, so
+    /// it is removed again, and cools again from then on.
     pub fn draining(self) -> Result<Self, Illegal> {
         match self.state {
-            State::Waiting { .. } | State::Held { .. } => {
+            State::Waiting { .. } | State::Held { .. } | State::Cooling { .. } => {
                 let addresses = self.addresses();
                 Ok(self.to(State::Draining { addresses }))
             }

@@ -1,7 +1,7 @@
 //! What should become of a claim: a function of why we look, the pull request as it is now, and the claim as it is now.
 //!
-//! An event gives identity and nothing else; it wakes a run, and the world decides. The sweep finishes, resumes and
-//! tidies up, but never starts an environment. Must never: look at what an event said of the pull request's state.
+//! An event gives identity and nothing else; it wakes a run, and the world decides. The sweep finishes
+//! what goes and tidies up, but never starts an environment, nor goes on with one that a dead run has begun. Must never: look at what an event said of the pull request's state.
 
 use super::{
     claim::{Claim, Illegal, Removal, State, Wish},

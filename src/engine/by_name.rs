@@ -1,6 +1,7 @@
 //! Addresses for a bare name, as the shell tool of old gives them: the pool's document alone, no claim.
 //!
-//! Must never: free what a claim holds; hand out what a claim holds, even where the document has lost it.
+//! Must never: free what a claim holds, nor give it out, be it under the very name; give out what a claim holds where the
+//! document has lost it.
 
 use super::{Pools, hold::Change};
 use crate::{
@@ -15,7 +16,13 @@ use anyhow::Result;
 use std::net::Ipv4Addr;
 
 /// What came of the wish for a block.
-pub type Given = Allocation;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// As the pool has it.
+    Pool(Allocation),
+    /// A claim holds the name: its addresses are its environment's, and go with it.
+    Claimed(Holder),
+}
 
 /// What came of giving back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +39,14 @@ impl Pools {
     /// A block for a name; the same one if it has one.
     pub async fn allocate(&self, name: &EnvironmentName) -> Result<Given> {
         self.change(async |pool| {
-            let mut others = self.claims.readable().await?;
-            others.retain(|claim| claim.name() != *name);
-            let given = pool.allocate(name, &self.layout, &self.taken_beside(others));
+            let claims = self.claims.readable().await?;
+            if let Some(claim) = claims.iter().find(|claim| claim.name() == *name) {
+                return Ok(Change::Keep(Given::Claimed(claim.holder().clone())));
+            }
+            let given = pool.allocate(name, &self.layout, &self.taken_beside(claims));
             Ok(match given {
-                Allocation::Completed(_) | Allocation::New(_) => Change::Write(given),
-                Allocation::Already(_) | Allocation::Full => Change::Keep(given),
+                Allocation::Completed(_) | Allocation::New(_) => Change::Write(Given::Pool(given)),
+                Allocation::Already(_) | Allocation::Full => Change::Keep(Given::Pool(given)),
             })
         })
         .await

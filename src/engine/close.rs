@@ -50,8 +50,8 @@ pub enum Freed {
     Anew(Fence),
     /// Not before then.
     NotYet(Timestamp),
-    /// Something of it has come back: remove that first.
-    StillThere,
+    /// Something of it has come back: the claim drains again, in these hands.
+    StillThere(Fence),
     /// Somebody else has taken the claim.
     Superseded,
 }
@@ -86,16 +86,22 @@ impl Engine {
         presence: impl AsyncFn() -> Result<Presence>,
     ) -> Result<Freed> {
         let (claims, clock) = (&self.pools.claims, &self.pools.clock);
-        if let State::Cooling { until, .. } = *fence.claim().state() {
-            if until > clock.now() {
-                return Ok(Freed::NotYet(until));
+        let claim = fence.claim().clone();
+        match *claim.state() {
+            State::Freeing { .. } => {}
+            State::Cooling { until, .. } if until > clock.now() => return Ok(Freed::NotYet(until)),
+            State::Cooling { .. } if presence().await? == Presence::There => {
+                return Ok(match claims.advance(&mut fence, claim.draining()?).await? {
+                    Check::Current => Freed::StillThere(fence),
+                    Check::Superseded => Freed::Superseded,
+                });
             }
-            if presence().await? == Presence::There {
-                return Ok(Freed::StillThere);
-            }
-            let freeing = fence.claim().clone().freeing(clock.now())?;
-            if claims.advance(&mut fence, freeing).await? == Check::Superseded {
-                return Ok(Freed::Superseded);
+            // Of any other state it is illegal, and nothing has been written.
+            _ => {
+                let freeing = claim.freeing(clock.now())?;
+                if claims.advance(&mut fence, freeing).await? == Check::Superseded {
+                    return Ok(Freed::Superseded);
+                }
             }
         }
         let name = fence.name();

@@ -1,6 +1,6 @@
 //! The command line: one verb, one answer.
 //!
-//! Must never: put talk among the data; give data where the verb failed.
+//! Must never: put talk among the data; give data where the verb failed, but for what `list` could read of it.
 
 pub(crate) mod pool;
 mod survey;

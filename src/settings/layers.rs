@@ -6,6 +6,7 @@
 use super::file::{At, Layer};
 use crate::errors::UserError;
 use std::{
+    cell::RefCell,
     fmt,
     path::{Path, PathBuf},
 };
@@ -13,8 +14,10 @@ use std::{
 /// What kind of source a layer comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Trusted: the platform file, or a file that may hold both kinds of keys.
+    /// The platform file: trusted, and what it sets stays as it is.
     Platform,
+    /// A file that may hold both kinds of keys: a small team's.
+    Both,
     /// Comes with the code under review.
     App,
     /// One `BERTH_` variable; each is a layer of its own.
@@ -36,7 +39,7 @@ pub(super) struct Sourced {
 
 /// All that was said, the weakest first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Layers(pub(super) Vec<Sourced>);
+pub(super) struct Layers(pub(super) Vec<Sourced>, RefCell<Option<UserError>>);
 
 /// A value and who said it.
 #[derive(Debug)]
@@ -93,9 +96,23 @@ impl<T> Found<'_, T> {
 }
 
 impl Layers {
-    /// The value that wins.
+    /// The value that wins, of a key that is the platform's: a variable or a flag may fill it, but not change what the
+    /// platform file sets. An attempt is kept for `seals`.
     pub(super) fn find<T>(&self, pick: impl Fn(&Layer) -> Option<&At<T>>) -> Option<Found<'_, T>> {
-        self.find_among(|_| true, pick)
+        let won = self.find_among(|_| true, &pick)?;
+        let sealed = self.find_among(|origin| origin == Origin::Platform, &pick);
+        match sealed.filter(|_| overrides(won.place.origin())) {
+            Some(sealed) => {
+                self.1.borrow_mut().get_or_insert_with(|| sealed_against(won.place, sealed.place));
+                Some(sealed)
+            }
+            None => Some(won),
+        }
+    }
+
+    /// Whether nothing has tried to change what the platform file sets, as far as it was looked up.
+    pub(super) fn seals(&self) -> Result<(), UserError> {
+        self.1.borrow_mut().take().map_or(Ok(()), Err)
     }
 
     /// The value that wins among some sources.
@@ -123,6 +140,10 @@ impl Layers {
         let Some(&(kind, place)) = said.first() else {
             return Ok(None);
         };
+        let platform = said.iter().find(|(_, at)| at.origin() == Origin::Platform);
+        if let Some((_, sealed)) = platform.filter(|(other, _)| *other != kind && overrides(place.origin())) {
+            return Err(sealed_against(place, *sealed));
+        }
         // Variables stand side by side: none of two that differ is "the later one".
         let beside = |other: &Place<'_>| {
             std::ptr::eq(other.source, place.source)
@@ -140,6 +161,15 @@ impl Layers {
             None => Ok(Some((kind, place))),
         }
     }
+}
+
+fn overrides(origin: Origin) -> bool {
+    matches!(origin, Origin::Variable | Origin::Flag)
+}
+
+fn sealed_against(tried: Place<'_>, sealed: Place<'_>) -> UserError {
+    UserError::usage(format!("{tried} would change what the platform file sets at {sealed}"))
+        .hint("what the platform file sets stays as it is: change it there, or leave this out")
 }
 
 fn found<'a, T>(source: &'a Sourced, at: &'a At<T>) -> Found<'a, T> {

@@ -41,7 +41,7 @@ fn length(
     default: SignedDuration,
     pick: fn(&Layer) -> Option<&At<Duration>>,
 ) -> Result<SignedDuration, UserError> {
-    let platform = layers.find_among(|origin| origin == Origin::Platform, pick);
+    let platform = layers.find_among(|origin| matches!(origin, Origin::Platform | Origin::Both), pick);
     let allowed = platform.map_or(Duration(default), |found| *found.value);
     let app = layers.find_among(|origin| origin == Origin::App, pick);
     if let Some(app) = app.filter(|app| *app.value > allowed) {
@@ -53,5 +53,6 @@ fn length(
             ))
             .hint("an app file may only shorten a lifetime"));
     }
-    Ok(layers.find(pick).map_or(default, |found| found.value.0))
+    // An app key: variables and flags may change it whoever set it.
+    Ok(layers.find_among(|_| true, pick).map_or(default, |found| found.value.0))
 }

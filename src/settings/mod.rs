@@ -97,11 +97,13 @@ impl Settings {
     /// Reads and checks everything.
     pub fn load(sources: &Sources<'_>) -> Result<Self> {
         let layers = read(sources)?;
-        Ok(Self {
+        let settings = Self {
             store: store::resolve(&layers, sources.environment)?,
             lifetime: lifetime::resolve(&layers)?,
             pools: pools::resolve(&layers)?,
-        })
+        };
+        layers.seals()?;
+        Ok(settings)
     }
 
     /// The pool of this name, or the only one.
@@ -117,7 +119,7 @@ fn read(sources: &Sources<'_>) -> Result<Layers> {
     let mut trust = sources.trust;
     if let Some(platform) = sources.platform.clone().or_else(|| environment.path(variables::PLATFORM)) {
         let text = find::named(directory, &platform)?;
-        layers.0.push(in_file(directory, &platform, &text, Trust::Both)?);
+        layers.0.push(in_file(directory, &platform, &text, Trust::Both, Origin::Platform)?);
         // Whoever names a platform file has said where the platform's keys are.
         trust = Trust::App;
     }
@@ -127,18 +129,18 @@ fn read(sources: &Sources<'_>) -> Result<Layers> {
         None => find::app_file(directory)?.map(|(name, text)| (text, name.to_owned())),
     };
     if let Some((text, name)) = app {
-        layers.0.push(in_file(directory, &name, &text, trust)?);
+        let origin = if trust == Trust::App { Origin::App } else { Origin::Both };
+        layers.0.push(in_file(directory, &name, &text, trust, origin)?);
     }
     layers.0.extend(variables::layers(environment, directory)?);
     put_flags(&mut layers, flags, directory)?;
     Ok(layers)
 }
 
-fn in_file(directory: &Path, name: &Path, text: &str, trust: Trust) -> Result<Sourced> {
+fn in_file(directory: &Path, name: &Path, text: &str, trust: Trust, origin: Origin) -> Result<Sourced> {
     let base = directory.join(name);
     let base = base.parent().unwrap_or(directory).to_owned();
     let name = name.display().to_string();
-    let origin = if trust == Trust::App { Origin::App } else { Origin::Platform };
     let layer = parse::parse(&name, text, trust)?;
     Ok(Sourced { origin, name, base, layer })
 }

@@ -17,10 +17,17 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// What a write that creates must expect.
 const ABSENT: &str = "absent";
+
+/// In the directory, held by whoever writes.
+const LOCK: &str = ".lock";
+
+/// For the lock and the work: others hold it for milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A directory of documents.
 #[derive(Debug, Clone)]
@@ -72,6 +79,7 @@ impl FileStore {
             {
                 return Err(e).with_context(doing);
             }
+            keep(parent).with_context(doing)?;
             return Ok(Some(Version::opaque(ABSENT)));
         };
         let next = OnDisk { version: nonce()?, document: document.clone() };
@@ -82,6 +90,7 @@ impl FileStore {
         // Before the rename, or a power cut could leave the name with nothing behind it.
         file.as_file().sync_all().with_context(doing)?;
         file.persist(&path).with_context(doing)?;
+        keep(parent).with_context(doing)?;
         Ok(Some(Version::opaque(next.version)))
     }
 
@@ -110,7 +119,7 @@ impl FileStore {
 
     fn lock(&self, how: impl Fn(&fs::File) -> std::io::Result<()>) -> Result<fs::File> {
         make(&self.directory)?;
-        let path = self.directory.join(".lock");
+        let path = self.directory.join(LOCK);
         let file = fs::File::options().create(true).truncate(false).write(true).open(&path)?;
         how(&file)?;
         Ok(file)
@@ -122,10 +131,19 @@ impl FileStore {
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let store = self.clone();
-        tokio::task::spawn_blocking(move || work(&store))
-            .await
-            .context("the file store's thread ended early")?
+        let working = tokio::task::spawn_blocking(move || work(&store));
+        let worked = tokio::time::timeout(PATIENCE, working).await.with_context(|| {
+            let lock = self.directory.join(LOCK).display().to_string();
+            UserError::new(Exit::Unknown, format!("could not get at {} in time", self.directory.display()))
+                .hint(format!("who holds {lock}? `fuser {lock}` tells; what waits for it may be done yet"))
+        })?;
+        worked.context("the file store's thread ended early")?
     }
+}
+
+/// The names in it, too, outlast a power cut.
+fn keep(directory: &Path) -> std::io::Result<()> {
+    fs::File::open(directory)?.sync_all()
 }
 
 fn make(directory: &Path) -> std::io::Result<()> {
@@ -134,7 +152,7 @@ fn make(directory: &Path) -> std::io::Result<()> {
 
 fn unknown(verb: &str, path: &Path) -> UserError {
     UserError::new(Exit::Unknown, format!("could not {verb} {}", path.display()))
-        .hint("nothing was changed on that ground; look at the file and at its owner and mode")
+        .hint("look at the file and at its owner and mode; the same command finds out what is there")
 }
 
 #[async_trait]

@@ -178,7 +178,7 @@ fn every_transition_is_legal_from_the_states_of_this_table_and_from_no_other() {
       waiting  -> draining
       held     -> draining addresses=["192.168.1.140","192.168.1.141"]
       draining -> NOT draining: it is being removed already
-      cooling  -> NOT draining: it is being removed already
+      cooling  -> draining addresses=["192.168.1.140","192.168.1.141"]
       freeing  -> NOT draining: it is being removed already
     cooling
       waiting  -> NOT cooling: only what was drained cools

@@ -448,6 +448,9 @@ async fn what_is_written_comes_back_exactly(under_test: &impl UnderTest) {
         json!({"": "", "_empty": "true", "data": {"data": null}, "metadata": {"version": 7}, "errors": []}),
         json!({"text": "z\u{fc}rich \u{1f6a2} \u{0} \" \\ \u{2028} \r\n\t", "\u{1f6a2}": ["", null, true, [], {}]}),
         json!({"numbers": [0, -1, u64::MAX, i64::MIN, 0.1, -1.5e-7, 1e300, 9_007_199_254_740_993_u64]}),
+        // Alike to a tombstone, and none.
+        json!({"_gone": true, "192.168.1.140": "pr-shop-42"}),
+        json!({"_gone": "true"}),
         json!({"a": {"b": {"c": {"d": [{"e": [[[]]]}]}}}, "192.168.1.140": "pr-shop-42"}),
     ];
     for key in [claim("env"), Key::Kubeconfig(name("env")), Key::Pool] {

@@ -133,7 +133,7 @@ async fn reopened_while_cooling_it_has_the_same_addresses_again() {
 async fn whoever_meets_a_claim_that_has_cooled_may_finish_it() {
     use berth::{
         domain::intent::Wanted,
-        engine::{Freed, Presence},
+        engine::{Freed, Presence, Removed},
     };
     let stage = Stage::start().await;
     stage.set_open(1, true);
@@ -146,7 +146,12 @@ async fn whoever_meets_a_claim_that_has_cooled_may_finish_it() {
     };
     assert!(matches!(finish(Presence::Absent).await, Some(Freed::NotYet(_))), "not before its time");
     stage.bed.pass(crate::lifecycle::COOLING);
-    assert!(matches!(finish(Presence::There).await, Some(Freed::StillThere)), "not while something is there");
+    // What has come back is removed again, and cools from then on.
+    let Some(Freed::StillThere(mut fence)) = finish(Presence::There).await else { panic!("it is there") };
+    assert_eq!(fence.claim().state().word(), "draining");
+    assert!(matches!(engine.removed(&mut fence).await.unwrap(), Removed::Cooling(_)));
+    assert!(matches!(finish(Presence::Absent).await, Some(Freed::NotYet(_))), "it cools anew");
+    stage.bed.pass(crate::lifecycle::COOLING);
     assert!(matches!(finish(Presence::Absent).await, Some(Freed::Gone)));
     assert!(finish(Presence::Absent).await.is_none(), "there is nothing left to finish");
     stage.unbroken("finishing");

@@ -11,7 +11,7 @@ use berth::{
         names::EnvironmentName,
         pool::{Allocation, Block, Layout},
     },
-    engine::{Pace, Pools},
+    engine::{Given, Pace, Pools},
     rehearsal::{
         Request, Server, World,
         gate::Verdict,
@@ -30,10 +30,7 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -467,11 +464,11 @@ fn a_full_pool_of_claims_says_how_far_each_is() {
     insta::assert_snapshot!(session(&user, &[&["pool", "allocate", "pr-new-1"], CAPACITY]), @r"
     $ berth pool allocate pr-new-1
     | error: the pool `default` is full: all 5 blocks are taken
-    |   192.168.1.140-141  pr-shop-42 (acme/shop#42, held since 5 Jan 2020 12:00 UTC)
+    |   192.168.1.140-141  pr-shop-42 (acme/shop#42, held, claimed 5 Jan 2020 12:00 UTC)
     |   192.168.1.142-143  pr-web-7 (acme/web#7, cooling until 6 Jan 2120 12:00 UTC)
-    |   192.168.1.144-145  pr-docs-3 (acme/docs#3, draining, held since 5 Jan 2020 12:00 UTC)
+    |   192.168.1.144-145  pr-docs-3 (acme/docs#3, draining, claimed 5 Jan 2020 12:00 UTC)
     |   192.168.1.146-147  pr-legacy-7
-    |   192.168.1.148-149  pr-api-9 (acme/api#9, held since 4 Jan 2020 12:00 UTC; lost from the document, taken all the same)
+    |   192.168.1.148-149  pr-api-9 (acme/api#9, held, claimed 4 Jan 2020 12:00 UTC; lost from the document, taken all the same)
     | hint: wait for pr-web-7 until 6 Jan 2120 12:00 UTC
     |    or release a name that is no longer used (`berth pool release NAME`)
     |    or give the pool a larger range (`pools.default.range`)
@@ -511,13 +508,13 @@ fn the_list_shows_whatever_is_there_as_it_is() {
     insta::assert_snapshot!(user.berth(LIST).seen(), @r#"
     $ berth pool list
     Current IP Allocations (7/10 used):
-    192.168.1.140 -> pr-shop-42 (acme/shop#42, held since 5 Jan 2020 12:00 UTC, closed 7 Jan 2020 12:00 UTC)
-    192.168.1.141 -> pr-shop-42 (acme/shop#42, held since 5 Jan 2020 12:00 UTC, closed 7 Jan 2020 12:00 UTC)
+    192.168.1.140 -> pr-shop-42 (acme/shop#42, held, claimed 5 Jan 2020 12:00 UTC, closed 7 Jan 2020 12:00 UTC)
+    192.168.1.141 -> pr-shop-42 (acme/shop#42, held, claimed 5 Jan 2020 12:00 UTC, closed 7 Jan 2020 12:00 UTC)
     192.168.1.142 -> pr-legacy-7
     192.168.1.144 -> {"a":1} (no name, taken all the same)
     192.168.1.145 -> "two\nlines \u001b[31m"
-    192.168.1.146 -> pr-thief-1 (claimed by pr-api-9; acme/api#9, held since 4 Jan 2020 12:00 UTC)
-    192.168.1.147 -> pr-api-9 (acme/api#9, held since 4 Jan 2020 12:00 UTC; lost from the document, taken all the same)
+    192.168.1.146 -> pr-thief-1 (claimed by pr-api-9; acme/api#9, held, claimed 4 Jan 2020 12:00 UTC)
+    192.168.1.147 -> pr-api-9 (acme/api#9, held, claimed 4 Jan 2020 12:00 UTC; lost from the document, taken all the same)
 
     Available IPs (1 of 5 blocks free):
     192.168.1.148-149
@@ -563,13 +560,13 @@ fn a_claim_that_cannot_be_read_is_shown_and_nothing_is_given_away() {
     192.168.1.148-149
     | error: kv/ephemeral-clusters/pr-shop-42/claim on http://vault is no claim that berth can read
     |   because: missing field `uid`
-    | hint: look at the document: restore an earlier version of it, or remove it if it is not berth's
+    | hint: look at it and at its environment, and remove it once nothing of that is left; never bring back an earlier version: a run that was superseded since would go on
     exit 4
 
     $ berth pool check-capacity
     | error: kv/ephemeral-clusters/pr-shop-42/claim on http://vault is no claim that berth can read
     |   because: missing field `uid`
-    | hint: look at the document: restore an earlier version of it, or remove it if it is not berth's
+    | hint: look at it and at its environment, and remove it once nothing of that is left; never bring back an earlier version: a run that was superseded since would go on
     exit 4
     ");
     for verb in [ALLOCATE, RELEASE, &["pool", "allocate", "pr-web-7"]] {
@@ -587,7 +584,7 @@ fn a_release_never_takes_from_a_claim() {
     vault.claim(&held("acme/shop#42", 5, 140));
     insta::assert_snapshot!(user.berth(RELEASE).seen(), @r"
     $ berth pool release pr-shop-42
-    | error: pr-shop-42 is claimed, so its addresses are not released: acme/shop#42, held since 5 Jan 2020 12:00 UTC
+    | error: pr-shop-42 is claimed, so its addresses are not released: acme/shop#42, held, claimed 5 Jan 2020 12:00 UTC
     | hint: the removal of its environment frees them, once they have cooled
     exit 2
     ");
@@ -641,7 +638,7 @@ fn the_help_reads_well() {
 
     Commands:
       allocate        Give a name its addresses, the same each time, and print the first: the VIP
-      release         Take a name's addresses back and print the first
+      release         Take all of a name's addresses back, of whichever pool, and print the first
       list            Show who has which address, and what is free
       check-capacity  Say how many blocks are free; exit 3 if none is
       help            Print this message or the help of the given subcommand(s)
@@ -927,6 +924,29 @@ fn an_outage_that_begins_at_any_request_changes_nothing_or_is_made_good() {
 }
 
 #[test]
+fn a_write_that_landed_unseen_is_told_as_such_and_the_next_call_finds_it() {
+    let vault = Vault::start();
+    let user = User::of(&vault);
+    let mut lost = false;
+    vault.served.gate.rule(move |request| match (request.mutates(), lost) {
+        // It lands, and neither its answer nor the reading back comes through.
+        (true, false) => {
+            lost = true;
+            Verdict::CutAfter
+        }
+        (_, true) => Verdict::Cut,
+        _ => Verdict::Pass,
+    });
+    let said = user.berth(ALLOCATE);
+    assert_eq!((said.code, said.stdout.as_str(), vault.version()), (4, "", 1));
+    assert!(said.stderr.contains("it may have landed all the same"), "{}", said.stderr);
+    vault.served.gate.open();
+    let found = user.berth(ALLOCATE);
+    assert_eq!((found.stdout.as_str(), vault.version()), ("192.168.1.140\n", 1));
+    assert_eq!(found.stderr, "pr-shop-42 already has 192.168.1.140-141\n");
+}
+
+#[test]
 fn no_secret_is_in_any_output() {
     // `User::berth` looks for it in both streams of every call; here are the ways in which it could get there.
     let vault = Vault::start();
@@ -1081,25 +1101,14 @@ fn an_answer_that_could_not_be_written_is_an_error() {
     ");
 }
 
-/// Calls them all, 32 at once.
+/// Calls them all at once: every process is started before the first is waited for.
 fn at_once(user: &User, calls: &[Vec<String>]) -> Vec<Said> {
-    let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..32 {
-            scope.spawn(|| {
-                while let Some(call) = calls.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let call: Vec<&str> = call.iter().map(String::as_str).collect();
-                    let said = user.berth(&call);
-                    lock(&all).push(said);
-                }
-            });
-        }
-    });
-    all.into_inner().expect("no thread panicked while it held it")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("no thread panicked while it held it")
+    let start = |call: &Vec<String>| {
+        let call: Vec<&str> = call.iter().map(String::as_str).collect();
+        user.command(&call).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+    };
+    let started: Vec<_> = calls.iter().map(start).collect();
+    started.into_iter().map(|process| user.said(process.wait_with_output().expect("it ends"))).collect()
 }
 
 fn allocations(count: usize) -> Vec<Vec<String>> {
@@ -1165,8 +1174,10 @@ async fn two_hundred_tasks_at_once_get_two_hundred_blocks_from_vault() {
     let mut full = 0;
     for done in join_all((0..210).map(allocate)).await {
         match done {
-            (Ok(Allocation::New(block)), name) => given.push(json!({"addresses": block, "name": name})),
-            (Ok(Allocation::Full), _) => full += 1,
+            (Ok(Given::Pool(Allocation::New(block))), name) => {
+                given.push(json!({"addresses": block, "name": name}))
+            }
+            (Ok(Given::Pool(Allocation::Full)), _) => full += 1,
             (other, name) => panic!("{name}: {other:?}"),
         }
     }
@@ -1208,7 +1219,7 @@ fn a_file_that_is_damaged_is_not_an_empty_pool() {
     $ berth pool allocate pr-shop-42
     | error: could not read ~/.local/state/berth/ip-allocations.json
     |   because: EOF while parsing a string at line 1 column 22
-    | hint: nothing was changed on that ground; look at the file and at its owner and mode
+    | hint: look at the file and at its owner and mode; the same command finds out what is there
     exit 4
     ");
 }

@@ -327,17 +327,17 @@ async fn a_failure_says_what_was_done_where_why_it_failed_and_what_to_do() {
     };
     assert_snapshot!(told(Verdict::html(404, "<html>\n default   backend - 404</html>")).await, @r#"
     error: could not get configmap berth/ip-allocations
-      because: the answer is 404 Not Found, and no Status of Kubernetes: "<html> default backend - 404</html>"
+      because: the answer is 404 Not Found, and no Status of Kubernetes (text/html)
     hint: trying again will not help: this is no answer of a Kubernetes API server; `kubectl cluster-info` says where one is looked for
     "#);
     assert_snapshot!(told(Verdict::html(302, "log in").header("location", "/login")).await, @r#"
     error: could not get configmap berth/ip-allocations
-      because: the answer is 302 Found, and no Status of Kubernetes: "log in"
+      because: the answer is 302 Found, and no Status of Kubernetes (text/html)
     hint: trying again will not help: this is no answer of a Kubernetes API server; `kubectl cluster-info` says where one is looked for
     "#);
     assert_snapshot!(told(Verdict::html(503, "")).await, @r#"
     error: could not get configmap berth/ip-allocations
-      because: the answer is 503 Service Unavailable, and no Status of Kubernetes: ""
+      because: the answer is 503 Service Unavailable, and no Status of Kubernetes (text/html)
     hint: try again when the API server answers; what has landed by then is found out
     "#);
     assert_snapshot!(told(Verdict::json(200, &json!(BODY))).await, @"

@@ -127,7 +127,7 @@ impl Stage {
                         Freed::Gone => return Ok("gone".to_owned()),
                         Freed::Anew(anew) => (fence, then) = (anew, Then::Up),
                         Freed::NotYet(_) => return Ok("cooling".to_owned()),
-                        Freed::StillThere => unreachable!("there is nothing that could be there"),
+                        Freed::StillThere(_) => unreachable!("there is nothing that could be there"),
                         Freed::Superseded => return Ok("superseded".to_owned()),
                     }
                 }

@@ -8,7 +8,7 @@ use crate::executable::{
 };
 use berth::{
     domain::pool::Allocation,
-    engine::Released,
+    engine::{Given, Released},
     rehearsal::{
         World,
         gate::Verdict,
@@ -235,13 +235,13 @@ fn defect_8_a_name_with_a_space_is_a_usage_error_and_an_outage_is_no_conflict() 
     hint: is this the address of a Vault server, and its mount of type KV v2?
     error: could not write kv/ephemeral-clusters/ip-allocations on http://vault
       because: Vault answered 429: request path "kv": rate limit quota exceeded
-    hint: nothing was changed on that ground; `vault status` tells more, then try again
+    hint: it may have landed all the same: the same command finds out; `vault status` tells more
     error: could not write kv/ephemeral-clusters/ip-allocations on http://vault
       because: Vault answered 500: storage is full
-    hint: nothing was changed on that ground; `vault status` tells more, then try again
+    hint: it may have landed all the same: the same command finds out; `vault status` tells more
     error: could not write kv/ephemeral-clusters/ip-allocations on http://vault
       because: Vault answered 503: Vault is sealed
-    hint: nothing was changed on that ground; `vault status` tells more, then try again
+    hint: it may have landed all the same: the same command finds out; `vault status` tells more
     error: could not write kv/ephemeral-clusters/ip-allocations on http://vault
       because: Vault answered 403: 1 error occurred: * permission denied
     hint: the token must not have expired, and its policy must allow `create, update` on `kv/data/ephemeral-clusters/ip-allocations`
@@ -264,8 +264,8 @@ fn defect_9_a_claim_tells_who_holds_since_when_and_how_far_it_is() {
     Current IP Allocations (6/10 used):
     192.168.1.140 -> pr-shop-0
     192.168.1.141 -> pr-shop-0
-    192.168.1.142 -> pr-web-7 (acme/web#7, held since 3 Jan 2020 12:00 UTC)
-    192.168.1.143 -> pr-web-7 (acme/web#7, held since 3 Jan 2020 12:00 UTC)
+    192.168.1.142 -> pr-web-7 (acme/web#7, held, claimed 3 Jan 2020 12:00 UTC)
+    192.168.1.143 -> pr-web-7 (acme/web#7, held, claimed 3 Jan 2020 12:00 UTC)
     192.168.1.144 -> pr-docs-3 (acme/docs#3, cooling until 4 Jan 2020 12:00 UTC)
     192.168.1.145 -> pr-docs-3 (acme/docs#3, cooling until 4 Jan 2020 12:00 UTC)
 
@@ -296,7 +296,7 @@ async fn side_by_side_neither_loses_what_the_other_has() {
     let served = Served::start(world).await.unwrap();
     let pools = pools(&served, "192.168.1.140-192.168.1.149");
     let vip = async |of: &str| match pools.allocate(&name(of)).await.unwrap() {
-        Allocation::New(block) | Allocation::Already(block) => block.vip().octets()[3],
+        Given::Pool(Allocation::New(block) | Allocation::Already(block)) => block.vip().octets()[3],
         other => panic!("{of}: {other:?}"),
     };
     let old = |of: &str| old_tool_allocates(&mut served.lock(), of);
@@ -311,7 +311,7 @@ async fn side_by_side_neither_loses_what_the_other_has() {
     );
     old("old-3");
     assert_eq!(vip("ours-3").await, 148);
-    assert_eq!(pools.allocate(&name("ours-4")).await.unwrap(), Allocation::Full);
+    assert_eq!(pools.allocate(&name("ours-4")).await.unwrap(), Given::Pool(Allocation::Full));
     let names = ["ours-1", "old-3", "ours-2", "old-2", "ours-3"];
     let expected: Map<String, Value> =
         (140..150).map(|last| (format!("192.168.1.{last}"), json!(names[(last - 140) / 2]))).collect();

@@ -10,7 +10,7 @@ use berth::{
         holder::{Holder, PullRequest},
         intent::{Occasion, Then, Wanted},
     },
-    engine::{Holding, Opened},
+    engine::{Given, Holding, Opened, Released},
     rehearsal::gate::Verdict,
 };
 use serde_json::{Value, json};
@@ -143,4 +143,33 @@ async fn the_second_owner_of_a_name_is_refused_with_the_first_named() {
         Opened::Refused { held_by } => assert_eq!(held_by.to_string(), "acme/shop#1"),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_name_that_a_claim_holds_is_neither_given_out_nor_released_by_name_in_any_of_its_states() {
+    let stage = Stage::start().await;
+    let pools = stage.engine("by-name").pools;
+    let refused = async |state: &str| {
+        let before = stage.canonical();
+        assert!(matches!(pools.allocate(&pull(1).name()).await.unwrap(), Given::Claimed(_)), "{state}");
+        assert!(matches!(pools.release(&pull(1).name()).await.unwrap(), Released::Claimed(_)), "{state}");
+        assert_eq!(stage.canonical(), before, "{state}");
+    };
+    let (engine, mut fence) = opened(&stage, "up").await;
+    refused("waiting").await;
+    engine.pools.hold(&mut fence).await.unwrap();
+    refused("held").await;
+    // The shell tool has erased its entries: they are still not a name's to have.
+    let others = others(&stage);
+    stage.bed.world().vault.put(&format!("{ROOT}/ip-allocations"), others);
+    refused("held, erased").await;
+    stage.set_open(1, false);
+    stage.run("close", 1, Occasion::Event).await;
+    refused("cooling").await;
+}
+
+fn others(stage: &Stage) -> serde_json::Map<String, Value> {
+    let mut map = pool(stage);
+    map.retain(|_, holder| *holder != json!("pr-shop-1"));
+    map
 }

@@ -9,7 +9,7 @@ use berth::{
 };
 use insta::assert_snapshot;
 use jiff::SignedDuration;
-use std::{fs, path::PathBuf};
+use std::{fs, num::NonZeroU8, path::PathBuf};
 
 /// A working directory, an environment and a call.
 struct Case {
@@ -140,7 +140,7 @@ fn a_lifetime_is_the_default_then_the_platforms_then_the_apps_then_the_variables
 }
 
 #[test]
-fn a_store_is_the_environments_then_the_platforms_then_the_variables_then_the_flags() {
+fn a_store_is_the_environments_then_the_files_then_the_variables_then_the_flags() {
     let store = |case: &Case| match case.settings().store {
         Store::Vault(vault) => vault.address.to_string(),
         Store::Kubernetes { namespace, cluster } => format!("{namespace} {cluster:?}"),
@@ -148,9 +148,9 @@ fn a_store_is_the_environments_then_the_platforms_then_the_variables_then_the_fl
     };
     let environment = case().var("VAULT_ADDR", "http://vault:8200").var("VAULT_TOKEN", "s.1");
     assert_eq!(store(&environment), "http://vault:8200");
-    let platform = environment.platform(VAULT);
-    assert_eq!(store(&platform), "https://vault.example.com");
-    let variable = platform.var("BERTH_STORE_VAULT_ADDRESS", "https://other.example.com:8200/");
+    let file = environment.both(VAULT);
+    assert_eq!(store(&file), "https://vault.example.com");
+    let variable = file.var("BERTH_STORE_VAULT_ADDRESS", "https://other.example.com:8200/");
     assert_eq!(store(&variable), "https://other.example.com:8200");
     let kind = variable.var("BERTH_STORE", "kubernetes");
     assert_eq!(store(&kind), "berth Current");
@@ -161,12 +161,38 @@ fn a_store_is_the_environments_then_the_platforms_then_the_variables_then_the_fl
 #[test]
 fn keys_that_the_stronger_source_leaves_out_stay_the_weaker_ones() {
     let case = case()
-        .platform("pools: {lab: {range: 10.0.0.0/28, block: 4, exclude: [10.0.0.5]}}")
+        .both("pools: {lab: {range: 10.0.0.0/28, block: 4, exclude: [10.0.0.5]}}")
         .var("BERTH_POOLS_LAB_BLOCK", "2");
     let settings = case.settings();
     let layout = &settings.pools[&"lab".parse().unwrap()].layout;
     assert_eq!((layout.size.get(), layout.exclude.len()), (2, 1));
     assert_eq!(layout.range.to_string(), "10.0.0.1-10.0.0.14");
+}
+
+#[test]
+fn what_the_platform_file_sets_stays_as_it_is() {
+    let platform = || case().platform("pools: {lab: {range: 10.0.0.0/28, block: 4}}");
+    assert_snapshot!(platform().var("BERTH_POOLS_LAB_RANGE", "10.9.0.0/28").refused(), @r"
+    error: BERTH_POOLS_LAB_RANGE would change what the platform file sets at platform.yaml:1:22
+    hint: what the platform file sets stays as it is: change it there, or leave this out
+    ");
+    let flag = Flags { block: Some(NonZeroU8::MIN), ..Flags::default() };
+    assert_snapshot!(platform().flags(flag).refused(), @r"
+    error: --block would change what the platform file sets at platform.yaml:1:42
+    hint: what the platform file sets stays as it is: change it there, or leave this out
+    ");
+    let vault = || case().var("VAULT_TOKEN", "s.1").platform(VAULT);
+    assert_snapshot!(vault().var("BERTH_STORE", "file:/tmp/mine").refused(), @r"
+    error: BERTH_STORE would change what the platform file sets at platform.yaml:1:16
+    hint: what the platform file sets stays as it is: change it there, or leave this out
+    ");
+    assert_snapshot!(vault().var("BERTH_STORE_VAULT_ADDRESS", "http://mine:8200").refused(), @r"
+    error: BERTH_STORE_VAULT_ADDRESS would change what the platform file sets at platform.yaml:1:26
+    hint: what the platform file sets stays as it is: change it there, or leave this out
+    ");
+    // What it leaves open may be filled.
+    let filled = platform().var("BERTH_POOLS_LAB_EXCLUDE", "10.0.0.5").settings();
+    assert_eq!(filled.pools[&"lab".parse().unwrap()].layout.exclude.len(), 1);
 }
 
 // ---- which files ----
@@ -235,7 +261,8 @@ fn relative_paths_begin_where_they_were_written() {
         other => panic!("{other:?}"),
     };
     assert_eq!(store(&file), root.join("ops/./pool"));
-    assert_eq!(store(&file.var("BERTH_STORE", "file:pool")), root.join("pool"));
+    let variable = case().var("BERTH_STORE", "file:pool");
+    assert_eq!(store(&variable), variable.directory.path().join("pool"));
 }
 
 // ---- what the app file may say ----

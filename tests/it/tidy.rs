@@ -209,6 +209,8 @@ fn only_a_taking_makes_a_fence() {
                 derives, "#[derive(Debug)]",
                 "a fence is not cloned, not defaulted, not read from anywhere"
             );
+            let methods = &text[text.find("impl Fence").unwrap()..text.find("pub enum Check").unwrap()];
+            assert!(!methods.contains("Self {") && !methods.contains("Self"), "its methods make none");
             let body = &text[at..at + text[at..].find('}').unwrap()];
             assert!(!body.contains("pub claim") && !body.contains("pub version"), "its fields are private");
         }

@@ -517,15 +517,20 @@ async fn a_failure_says_what_was_done_where_why_it_failed_and_what_to_do() {
       because: Vault answered 400: invalid secret id
     hint: is this the address of a Vault server? the login method must be mounted there, and its role let berth in (bound claims, secret id)
     ");
+    assert_snapshot!(told("asking GitHub for a signed token", Verdict::html(403, BODY)).await, @"
+    error: could not get a signed token of this job from http://vault
+      because: HTTP status client error (403 Forbidden)
+    hint: the job needs `permissions: id-token: write`; runs of forks do not get it
+    ");
     assert_snapshot!(told("asking GitHub for a signed token", Verdict::html(500, BODY)).await, @"
     error: could not get a signed token of this job from http://vault
       because: HTTP status server error (500 Internal Server Error)
-    hint: the job needs `permissions: id-token: write`; runs of forks do not get it
+    hint: nothing was changed on that ground: try again
     ");
     assert_snapshot!(told("asking GitHub for a signed token", Verdict::json(200, &json!(BODY))).await, @"
     error: could not get a signed token of this job from http://vault
       because: the answer is not what GitHub answers
-    hint: the job needs `permissions: id-token: write`; runs of forks do not get it
+    hint: nothing was changed on that ground: try again
     ");
     assert_snapshot!(told("read", Verdict::html(404, BODY)).await, @"
     error: could not read kv/ephemeral-clusters/ip-allocations on http://vault

@@ -6,7 +6,10 @@
 //! conflict; wait without a limit; quote what an object holds.
 
 use crate::clients::{Failure, Kind};
-use hyper::http::{HeaderMap, Request, StatusCode, header::RETRY_AFTER};
+use hyper::http::{
+    HeaderMap, Request, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use kube::{
     Client,
     client::{AuthError, Body},
@@ -15,9 +18,6 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::{error::Error, time::Duration};
-
-/// Of a proxy's page no more is shown than tells whose it is.
-const EXCERPT: usize = 120;
 
 /// Why a request did not do what it asked for.
 #[derive(Debug)]
@@ -61,10 +61,11 @@ impl Denial {
     fn answered(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let Some(status) = own_word(code, body) else {
-            let page = String::from_utf8_lossy(body);
-            let words: Vec<&str> = page.split_whitespace().collect();
-            let excerpt: String = words.join(" ").chars().take(EXCERPT).collect();
-            let detail = format!("the answer is {code}, and no Status of Kubernetes: {excerpt:?}");
+            // Not the body: some pages show the request that they answer, its token too.
+            let of =
+                headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no content type");
+            let of: String = of.chars().filter(|c| !c.is_control()).take(60).collect();
+            let detail = format!("the answer is {code}, and no Status of Kubernetes ({of})");
             return Failure { kind: kind(code.as_u16(), retry_after), detail }.into();
         };
         let mut denial = Self::from(kube::Error::Api(status));

@@ -10,10 +10,11 @@ use super::{
 use crate::{
     cli::{Output, PoolVerb},
     domain::{
+        holder::Holder,
         names::EnvironmentName,
         pool::{Allocation, Block},
     },
-    engine::{Pools, Released},
+    engine::{Given, Pools, Released},
     errors::{Exit, UserError},
     settings::PoolName,
 };
@@ -48,13 +49,20 @@ impl From<Block> for Free {
 
 async fn allocate(name: &EnvironmentName, pool: &PoolName, pools: &Pools, output: Output) -> Result<Answer> {
     #[derive(Serialize)]
-    struct Given<'a> {
+    struct Answered<'a> {
         name: &'a EnvironmentName,
         #[serde(flatten)]
         block: Free,
         outcome: &'static str,
     }
-    let (block, outcome, said) = match pools.allocate(name).await? {
+    let allocation = match pools.allocate(name).await? {
+        Given::Pool(allocation) => allocation,
+        Given::Claimed(holder) => {
+            let refused = claimed(name, &holder, pools, "so its addresses are not given out by name").await?;
+            return Err(refused.hint("`berth pool list` shows them; they go with its environment").into());
+        }
+    };
+    let (block, outcome, said) = match allocation {
         Allocation::New(block) => (block, "new", format!("allocated {block} to {name}")),
         Allocation::Already(block) => (block, "already", format!("{name} already has {block}")),
         Allocation::Completed(block) => {
@@ -63,7 +71,7 @@ async fn allocate(name: &EnvironmentName, pool: &PoolName, pools: &Pools, output
         }
         Allocation::Full => return Err(full(pool, pools).await.into()),
     };
-    let given = Given { name, block: block.into(), outcome };
+    let given = Answered { name, block: block.into(), outcome };
     Ok(Answer::done(shown(output, &given, || format!("{}\n", block.vip()))?, said))
 }
 
@@ -130,14 +138,7 @@ async fn release(name: &EnvironmentName, pools: &Pools, output: Output) -> Resul
             (Vec::new(), format!("warning: {name} has no address in the pool; nothing was changed"))
         }
         Released::Claimed(holder) => {
-            // It may have moved on, or ended, since it was in the way.
-            let basis = pools.claims.read(name).await?;
-            let state = match basis.claim() {
-                Some(claim) => Tenure::of(claim, pools.clock.now()).to_string(),
-                None => format!("{holder}, until a moment ago"),
-            };
-            let refused =
-                UserError::usage(format!("{name} is claimed, so its addresses are not released: {state}"));
+            let refused = claimed(name, &holder, pools, "so its addresses are not released").await?;
             return Err(refused
                 .hint("the removal of its environment frees them, once they have cooled")
                 .into());
@@ -145,6 +146,17 @@ async fn release(name: &EnvironmentName, pools: &Pools, output: Output) -> Resul
     };
     let text = || freed.first().map(|address| format!("{address}\n")).unwrap_or_default();
     Ok(Answer::done(shown(output, &Freed { name, freed: &freed }, text)?, said))
+}
+
+/// Whose the name is, and how far that is.
+async fn claimed(name: &EnvironmentName, holder: &Holder, pools: &Pools, so: &str) -> Result<UserError> {
+    // It may have moved on, or ended, since it was in the way.
+    let basis = pools.claims.read(name).await?;
+    let state = match basis.claim() {
+        Some(claim) => Tenure::of(claim, pools.clock.now()).to_string(),
+        None => format!("{holder}, until a moment ago"),
+    };
+    Ok(UserError::usage(format!("{name} is claimed, {so}: {state}")))
 }
 
 #[derive(Serialize)]

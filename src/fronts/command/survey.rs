@@ -184,13 +184,13 @@ impl Tenure {
         };
         let words = match claim.state() {
             State::Waiting { .. } => format!("waiting since {}", time(since, now)),
-            State::Held { closed_at: None, .. } => format!("held since {}", time(since, now)),
+            State::Held { closed_at: None, .. } => format!("held, claimed {}", time(since, now)),
             State::Held { closed_at: Some(closed), .. } => {
-                format!("held since {}, closed {}", time(since, now), time(*closed, now))
+                format!("held, claimed {}, closed {}", time(since, now), time(*closed, now))
             }
-            State::Draining { .. } => format!("draining, held since {}", time(since, now)),
+            State::Draining { .. } => format!("draining, claimed {}", time(since, now)),
             State::Cooling { until, .. } => format!("cooling until {}", time(*until, now)),
-            State::Freeing { .. } => format!("being freed, held since {}", time(since, now)),
+            State::Freeing { .. } => format!("being freed, claimed {}", time(since, now)),
         };
         let (holder, state) = (claim.holder().to_string(), claim.state().word());
         Self { name: claim.name(), is: Is::Known { holder, state, since, until, words } }

@@ -97,6 +97,10 @@ fn transport(error: &anyhow::Error) -> String {
 fn hint(what: &Told<'_>, kind: Kind, error: &ClientError) -> String {
     match kind {
         Kind::Refused => what.refused.to_owned(),
+        Kind::Unavailable { .. } if matches!(what.doing, "write" | "remove") => {
+            "it may have landed all the same: the same command finds out; `vault status` tells more"
+                .to_owned()
+        }
         Kind::Unavailable { .. } => {
             "nothing was changed on that ground; `vault status` tells more, then try again".to_owned()
         }

@@ -35,8 +35,10 @@ pub const TIMEOUT: Duration = Duration::from_secs(15);
 /// How many claims of a listing are read at once.
 const SIDE_BY_SIDE: usize = 32;
 
-/// The only content of a document that is being removed.
-const TOMBSTONE: &str = "_gone";
+/// What a document says that is being removed: this and nothing else.
+fn tombstone() -> Document {
+    Document::from_iter([("_gone".to_owned(), true.into())])
+}
 
 /// Where the documents are, and how to be let in.
 #[derive(Debug, Clone)]
@@ -179,9 +181,7 @@ impl Store for VaultStore {
         };
         let version = Version::opaque(secret.metadata.version);
         match secret.data {
-            Value::Object(document) if document.contains_key(TOMBSTONE) => {
-                Ok(Read::Absent { create: version })
-            }
+            Value::Object(document) if document == tombstone() => Ok(Read::Absent { create: version }),
             Value::Object(document) => Ok(Read::Present { document, version }),
             _ => Err(anyhow!("its data is no object").context(
                 UserError::new(crate::errors::Exit::Unknown, format!("could not read {}", self.place(key)))
@@ -195,8 +195,7 @@ impl Store for VaultStore {
     }
 
     async fn remove(&self, key: &Key, expected: &Version) -> Result<(), NotWritten> {
-        let tombstone = Document::from_iter([(TOMBSTONE.to_owned(), true.into())]);
-        let version = self.put(key, &tombstone, expected, "remove").await?;
+        let version = self.put(key, &tombstone(), expected, "remove").await?;
         let (path, unknown) = (self.path(key), |e: anyhow::Error| NotWritten::Unknown(e));
         let version = version.as_str().parse::<u64>().map_err(|e| unknown(e.into()))?;
         let client = self.session.client().await.map_err(unknown)?;

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 use vaultrs::{
     api::{AuthInfo, EndpointMiddleware},
@@ -100,10 +100,7 @@ impl Session {
         }
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::from_static(RUN_HEADER), HeaderValue::from_str(run)?);
-        let builder = reqwest::Client::builder()
-            .default_headers(headers)
-            .timeout(access.timeout)
-            .redirect(reqwest::redirect::Policy::none());
+        let builder = client(access.timeout).default_headers(headers);
         let builder = match &access.ca {
             // Loading the system's authorities costs 20 ms, and plain HTTP has no use for them.
             _ if access.address.starts_with("http://") => builder.tls_certs_only([]),
@@ -217,18 +214,33 @@ impl Session {
             .map_err(|_| UserError::usage("the address to ask for a signed token of this job is no URL"))?;
         // Not the rest of it: the query of GitHub's is nobody's business.
         let issuer = url.origin().ascii_serialization();
-        let failed = || {
+        let failed = |hint| {
             UserError::new(Exit::Unknown, format!("could not get a signed token of this job from {issuer}"))
-                .hint("the job needs `permissions: id-token: write`; runs of forks do not get it")
+                .hint(hint)
         };
+        let again = || failed("nothing was changed on that ground: try again");
         url.query_pairs_mut().append_pair("audience", audience);
-        let answer = self.http.get(url).bearer_auth(bearer.expose_secret()).send().await;
-        let answer =
-            answer.and_then(reqwest::Response::error_for_status).map_err(reqwest::Error::without_url);
-        let body = answer.with_context(failed)?.bytes().await.map_err(reqwest::Error::without_url);
+        let answer = self.issuer(&url)?.get(url).bearer_auth(bearer.expose_secret()).send().await;
+        let answer = answer.map_err(reqwest::Error::without_url).with_context(again)?;
+        let status = answer.status();
+        let answer = answer.error_for_status().map_err(reqwest::Error::without_url).with_context(|| {
+            if matches!(status.as_u16(), 401 | 403) {
+                failed("the job needs `permissions: id-token: write`; runs of forks do not get it")
+            } else {
+                again()
+            }
+        })?;
+        let body = answer.bytes().await.map_err(reqwest::Error::without_url);
         // Not the parser's words: they may quote the token.
-        let signed: Option<Signed> = serde_json::from_slice(&body.with_context(failed)?).ok();
-        Ok(signed.context("the answer is not what GitHub answers").with_context(failed)?.value)
+        let signed: Option<Signed> = serde_json::from_slice(&body.with_context(again)?).ok();
+        Ok(signed.context("the answer is not what GitHub answers").with_context(again)?.value)
+    }
+
+    /// Not Vault's own client: that one has no authorities where Vault is reached without TLS, as through an agent.
+    fn issuer(&self, url: &reqwest::Url) -> Result<reqwest::Client> {
+        let builder = client(self.access.timeout);
+        let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
+        builder.build().context("make an HTTP client for the issuer of tokens")
     }
 
     fn client_with(&self, token: &str) -> Result<VaultClient> {
@@ -263,6 +275,10 @@ impl Session {
             settings,
         })
     }
+}
+
+fn client(timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none())
 }
 
 fn from_file(path: &PathBuf) -> Result<SecretString> {

@@ -16,7 +16,7 @@ use berth::{
         holder::Holder,
         intent::{Occasion, Terms, Then, Wanted, Why},
         names::{EnvironmentName, Generation, RunId},
-        pool::{Allocation, Layout, Pool},
+        pool::{Allocation, Block, Layout, Pool},
     },
     engine::{Engine, Freed, Holding, Ids, Opened, Pace, Pools, Presence, Removed, Verified},
 };
@@ -56,6 +56,10 @@ pub(super) enum Broken {
     WishForgotten,
     /// 8: taken is what the pool says.
     ClaimsNotTaken,
+    /// 8: nobody looks whether its entries still stand.
+    VerifySkipped,
+    /// Nothing, but by the copies of `hold` and `free` that the broken rules are tried on.
+    Copies,
     /// The fence is checked before the look and not after it.
     DeleteUnchecked,
     /// A store gives no new version to a write that changes nothing.
@@ -124,7 +128,7 @@ pub(super) enum Stage {
     Hold(Held),
     LookUp(Held),
     Create(Held),
-    Verify(Held, u32),
+    Verify(Held, Object),
     Activate(Held, u32),
     Lost(Held),
     LookDown(Held),
@@ -249,10 +253,14 @@ impl Run {
             }
             Stage::LookUp(held) => self.look_up(held).await,
             Stage::Create(held) => self.create(held).await,
-            Stage::Verify(held, uid) => {
-                let fence = held.fence().await?;
-                match self.engine.pools.verify(&fence).await? {
-                    Verified::Ours | Verified::PutBack => Ok(Stage::Activate(held, uid)),
+            Stage::Verify(held, object) => {
+                let verified = match self.spec.broken {
+                    Broken::VerifySkipped => Verified::Ours,
+                    _ => self.engine.pools.verify(&held.fence().await?).await?,
+                };
+                match verified {
+                    Verified::Ours | Verified::PutBack if object.active.is_some() => ended("up"),
+                    Verified::Ours | Verified::PutBack => Ok(Stage::Activate(held, object.uid)),
                     Verified::Lost { .. } => Ok(Stage::Lost(held)),
                     Verified::Superseded => ended("superseded"),
                 }
@@ -293,7 +301,7 @@ impl Run {
                 Freed::Gone => ended("gone"),
                 Freed::Anew(fence) => Ok(up(Held::of(&fence))),
                 Freed::NotYet(until) => Ok(Stage::Later { until, tries: 10 }),
-                Freed::StillThere => ended("still there"),
+                Freed::StillThere(fence) => Ok(Stage::LookDown(Held::of(&fence))),
                 Freed::Superseded => ended("superseded"),
             },
             Stage::Ended(_) => unreachable!("an ended run has no step"),
@@ -351,10 +359,11 @@ impl Run {
             return ended("superseded");
         }
         match seen {
-            Some(object) if object.active == Some(block) => ended("up"),
             // With addresses of an earlier life: it cannot be changed, so it is made anew.
-            Some(object) if object.active.is_some() => Ok(Stage::Delete(held, object)),
-            Some(object) => Ok(Stage::Verify(held, object.uid)),
+            Some(object) if object.active.is_some_and(|active| active != block) => {
+                Ok(Stage::Delete(held, object))
+            }
+            Some(object) => Ok(Stage::Verify(held, object)),
             None => Ok(Stage::Create(held)),
         }
     }
@@ -367,7 +376,7 @@ impl Run {
                     let block = held.claim.addresses().expect("held with addresses");
                     self.port.ask(Request::Activate { name: self.name(), uid, block }).await;
                 }
-                Ok(Stage::Verify(held, uid))
+                Ok(Stage::Verify(held, Object { uid, active: None }))
             }
             Answer::Conflict => Ok(Stage::LookUp(held)),
             other => unreachable!("{other:?}"),
@@ -393,7 +402,9 @@ impl Run {
 
     async fn hold(&self, fence: &mut Fence) -> anyhow::Result<Holding> {
         match self.spec.broken {
-            Broken::ClaimCheckedBeforePool | Broken::ClaimsNotTaken => self.hold_broken(fence).await,
+            Broken::ClaimCheckedBeforePool | Broken::ClaimsNotTaken | Broken::Copies => {
+                self.hold_broken(fence).await
+            }
             _ => self.engine.pools.hold(fence).await,
         }
     }
@@ -401,7 +412,7 @@ impl Run {
     async fn free(&self, fence: Fence) -> anyhow::Result<Freed> {
         use Broken::*;
         match self.spec.broken {
-            FreeUnchecked | NoFreeing | FreeOnlyIfThere | FreeByList | WishForgotten => {
+            FreeUnchecked | NoFreeing | FreeOnlyIfThere | FreeByList | WishForgotten | Copies => {
                 self.free_broken(fence).await
             }
             _ => self.engine.free(fence, async || Ok(self.presence().await)).await,
@@ -423,12 +434,17 @@ impl Run {
                 return Ok(Holding::Superseded);
             }
             let read = store.read(&Key::Pool).await?;
-            if !check_first && self.superseded(fence).await? {
+            let (check, others) = self.claims().check_among_all(fence).await?;
+            if !check_first && check == Check::Superseded {
                 return Ok(Holding::Superseded);
+            }
+            let mut taken = BTreeSet::new();
+            if !self.broken(Broken::ClaimsNotTaken) {
+                taken.extend(others.iter().filter_map(Claim::addresses).flat_map(Block::addresses));
             }
             let mut pool = read.document().map(Pool::parse).unwrap_or_default();
             let (Allocation::Already(block) | Allocation::Completed(block) | Allocation::New(block)) =
-                pool.allocate(&fence.name(), &pools.layout, &BTreeSet::new())
+                pool.allocate(&fence.name(), &pools.layout, &taken)
             else {
                 return Ok(Holding::Full);
             };
@@ -452,7 +468,11 @@ impl Run {
                 return Ok(Freed::NotYet(until));
             }
             if self.presence().await == Presence::There {
-                return Ok(Freed::StillThere);
+                let draining = fence.claim().clone().draining()?;
+                return Ok(match claims.advance(&mut fence, draining).await? {
+                    Check::Current => Freed::StillThere(fence),
+                    Check::Superseded => Freed::Superseded,
+                });
             }
             if !self.broken(Broken::NoFreeing) {
                 let freeing = fence.claim().clone().freeing(clock.now())?;
