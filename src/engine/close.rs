@@ -6,15 +6,11 @@
 
 use super::{Engine, Opened, hold::Change};
 use crate::{
-    documents::{
-        Key,
-        claims::{Check, Fence},
-    },
+    documents::claims::{Check, Fence},
     domain::{
         claim::{Ending, State, Wish},
         holder::Holder,
         intent::{Occasion, Then, Wanted, Why},
-        pool::Pool,
     },
 };
 use anyhow::Result;
@@ -68,11 +64,10 @@ impl Engine {
                 Check::Superseded => Removed::Superseded,
             });
         }
-        let until = if claim.addresses().is_none() && self.pool_has_nothing_of(fence).await? {
-            now
-        } else {
-            now.saturating_add(self.terms.reuse_after).unwrap_or(Timestamp::MAX)
-        };
+        // Where none were ever given there is nothing to cool.
+        let none = claim.addresses().is_none() && pools.look().await?.held_by(&fence.name()).is_empty();
+        let until =
+            if none { now } else { now.saturating_add(self.terms.reuse_after).unwrap_or(Timestamp::MAX) };
         Ok(match pools.claims.advance(fence, claim.cooling(until)?).await? {
             Check::Current => Removed::Cooling(until),
             Check::Superseded => Removed::Superseded,
@@ -146,11 +141,5 @@ impl Engine {
             Opened::Left(Why::Cooling(until)) => Ok(Some(Freed::NotYet(until))),
             Opened::Taken(..) | Opened::Left(_) | Opened::Refused { .. } => Ok(None),
         }
-    }
-
-    async fn pool_has_nothing_of(&self, fence: &Fence) -> Result<bool> {
-        let read = self.pools.claims.store().read(&Key::Pool).await?;
-        let pool = read.document().map(Pool::parse).unwrap_or_default();
-        Ok(pool.held_by(&fence.name()).is_empty())
     }
 }

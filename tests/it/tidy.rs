@@ -224,3 +224,15 @@ fn only_a_taking_makes_a_fence() {
         ]
     );
 }
+
+#[test]
+fn one_tls_stack_and_one_of_each_http_library() {
+    let lock = fs::read_to_string(root().join("../Cargo.lock")).unwrap();
+    let count = |name: &str| lock.matches(&format!("\nname = \"{name}\"\n")).count();
+    for once in ["rustls", "ring", "reqwest", "hyper", "http"] {
+        assert_eq!(count(once), 1, "{once} is in Cargo.lock other than once");
+    }
+    for never in ["openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "rsa", "serde_yml"] {
+        assert_eq!(count(never), 0, "{never} is in Cargo.lock");
+    }
+}
