@@ -30,7 +30,7 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -944,6 +944,39 @@ fn a_write_that_landed_unseen_is_told_as_such_and_the_next_call_finds_it() {
     let found = user.berth(ALLOCATE);
     assert_eq!((found.stdout.as_str(), vault.version()), ("192.168.1.140\n", 1));
     assert_eq!(found.stderr, "pr-shop-42 already has 192.168.1.140-141\n");
+}
+
+#[test]
+fn killed_outright_at_any_request_it_leaves_nothing_that_the_next_call_does_not_mend() {
+    for how in [Verdict::Hang, Verdict::HangAfter] {
+        for k in 1..=3 {
+            let vault = Vault::with(json!({"192.168.1.140": "pr-web-7", "192.168.1.141": "pr-web-7"}));
+            let user = User::of(&vault);
+            let (reached, at) = mpsc::channel();
+            let (how, mut count) = (how.clone(), 0);
+            vault.served.gate.rule(move |_| {
+                count += 1;
+                if count < k {
+                    return Verdict::Pass;
+                }
+                // Nobody listens any more once the process is dead.
+                let _ = reached.send(());
+                how.clone()
+            });
+            let mut process =
+                user.command(ALLOCATE).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            at.recv().expect("an allocation has that many requests");
+            process.kill().unwrap();
+            assert!(!process.wait().unwrap().success());
+            vault.served.gate.open();
+            assert_eq!(user.berth(ALLOCATE).stdout, "192.168.1.142\n");
+            let document = json!({
+                "192.168.1.140": "pr-web-7", "192.168.1.141": "pr-web-7",
+                "192.168.1.142": "pr-shop-42", "192.168.1.143": "pr-shop-42",
+            });
+            assert_eq!((vault.document(), vault.version()), (document, 2), "request {k}");
+        }
+    }
 }
 
 #[test]
