@@ -11,6 +11,12 @@ pub(crate) fn deep() -> bool {
     read("DEEP").is_some()
 }
 
+/// Whether they go to the end of what a machine can hold: some ten minutes and gigabytes.
+/// `DEEP=widest cargo test --test it model::opened_closed_and_reopened_beside`
+pub(crate) fn widest() -> bool {
+    read("DEEP").is_some_and(|how| how == "widest")
+}
+
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]
 fn read(name: &str) -> Option<String> {
     std::env::var(name).ok()

@@ -5,7 +5,7 @@ mod runs;
 mod search;
 mod world;
 
-use crate::depth::deep;
+use crate::depth::{deep, widest};
 use berth::domain::{claim::State, holder::Holder, intent::Occasion, names::EnvironmentName};
 use runs::{Broken, Spec};
 use search::{Budget, Counts, End, Happening, Scenario, Search, alone};
@@ -194,9 +194,10 @@ fn beside_the_old_tool_that_takes_a_block_or_erases_ours() {
 
 #[test]
 fn opened_closed_and_reopened_beside_the_old_tool() {
-    let cases: &[_] = match deep() {
-        false => &[(Old::Release, CALM)],
-        true => &[(Old::Allocate, CRASH), (Old::Release, CRASH), (Old::Release, LOST)],
+    let cases: &[_] = match (deep(), widest()) {
+        (false, _) => &[(Old::Release, CALM)],
+        (true, true) => &[(Old::Release, BOTH)],
+        (true, false) => &[(Old::Allocate, CRASH), (Old::Release, CRASH), (Old::Release, LOST)],
     };
     for (old, budget) in cases {
         holds(
