@@ -104,6 +104,7 @@ impl Pools {
         let what = store.place(&Key::Pool);
         let attempt = async || {
             let read = store.read(&Key::Pool).await?;
+            // No document is an empty pool; a read that failed has ended this above.
             let mut pool = read.document().map(Pool::parse).unwrap_or_default();
             match decide(&mut pool).await? {
                 Change::Keep(answer) => Ok(Some(answer)),
