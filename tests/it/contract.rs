@@ -1,11 +1,11 @@
 //! The contract of `berth::documents`, fact by fact, on every store that there is.
 //!
-//! A fact is a function over what is [`UnderTest`]; the table at the end makes a test of each fact for each store. Every
+//! A fact is a function over what is [`UnderTest`]; the table at the end makes a test of each fact for each kind of place. Every
 //! fact begins in an empty place, and knows nothing of the medium.
 
 #![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
 
-use crate::bed::{Bed, NAMESPACE, ROOT, document, name};
+use crate::bed::{document, name};
 use anyhow::{Result, anyhow};
 use async_trait::async_trait;
 use berth::{
@@ -13,16 +13,12 @@ use berth::{
         Document, Entry, Key, NotWritten, Read, Store, Version, claims::Claims, remove_surely, write_surely,
     },
     domain::names::EnvironmentName,
-    rehearsal::{Request, gate::Verdict},
-    stores::file::FileStore,
 };
 use futures::{StreamExt, future::join_all, stream};
 use serde_json::json;
 use std::{
     collections::{BTreeSet, HashSet},
-    fs,
-    path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 /// More than two pages of a Kubernetes listing, and more than Vault is asked for side by side.
@@ -94,23 +90,23 @@ impl Store for Losing {
     }
 }
 
-fn claim(text: &str) -> Key {
+pub(crate) fn claim(text: &str) -> Key {
     Key::Claim(name(text))
 }
 
 /// A document that is told from others by its text.
-fn says(text: &str) -> Document {
+pub(crate) fn says(text: &str) -> Document {
     document(json!({"says": text}))
 }
 
-async fn create(store: &dyn Store, key: &Key, document: &Document) -> Version {
+pub(crate) async fn create(store: &dyn Store, key: &Key, document: &Document) -> Version {
     let absent = store.read(key).await.unwrap();
     assert!(matches!(absent, Read::Absent { .. }), "{key:?} is there already: {absent:?}");
     store.write(key, document, absent.version()).await.unwrap()
 }
 
 #[track_caller]
-fn is_conflict<T: std::fmt::Debug>(result: Result<T, NotWritten>) {
+pub(crate) fn is_conflict<T: std::fmt::Debug>(result: Result<T, NotWritten>) {
     assert!(matches!(result, Err(NotWritten::Conflict)), "no conflict, but {result:?}");
 }
 
@@ -136,7 +132,7 @@ async fn listed(store: &dyn Store) -> BTreeSet<String> {
     names
 }
 
-async fn present_absent_and_unknown_are_told_apart(under_test: &impl UnderTest) {
+pub(crate) async fn present_absent_and_unknown_are_told_apart(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     let version = create(&*store, &claim("present"), &says("here")).await;
     under_test.damage(&name("damaged")).await;
@@ -146,7 +142,7 @@ async fn present_absent_and_unknown_are_told_apart(under_test: &impl UnderTest) 
     assert_eq!(berth::errors::exit(&unknown), berth::errors::Exit::Unknown, "{unknown:?}");
 }
 
-async fn what_cannot_be_read_is_not_written_over(under_test: &impl UnderTest) {
+pub(crate) async fn what_cannot_be_read_is_not_written_over(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     let absent = store.read(&claim("damaged")).await.unwrap();
     under_test.damage(&name("damaged")).await;
@@ -155,7 +151,7 @@ async fn what_cannot_be_read_is_not_written_over(under_test: &impl UnderTest) {
     store.read(&claim("damaged")).await.expect_err("it can be read all at once");
 }
 
-async fn of_two_creators_exactly_one_wins(under_test: &impl UnderTest) {
+pub(crate) async fn of_two_creators_exactly_one_wins(under_test: &impl UnderTest) {
     let (a, b) = (under_test.store("a"), under_test.store("b"));
     for round in 0..10 {
         let key = claim(&format!("env-{round}"));
@@ -171,7 +167,7 @@ async fn of_two_creators_exactly_one_wins(under_test: &impl UnderTest) {
     }
 }
 
-async fn a_stale_version_is_a_conflict_and_changes_nothing(under_test: &impl UnderTest) {
+pub(crate) async fn a_stale_version_is_a_conflict_and_changes_nothing(under_test: &impl UnderTest) {
     let (a, b) = (under_test.store("a"), under_test.store("b"));
     let key = claim("env");
     let absent = a.read(&key).await.unwrap();
@@ -182,7 +178,7 @@ async fn a_stale_version_is_a_conflict_and_changes_nothing(under_test: &impl Und
     stands(&*a, &key, &says("second"), &second).await;
 }
 
-async fn a_write_that_changes_nothing_makes_a_new_version(under_test: &impl UnderTest) {
+pub(crate) async fn a_write_that_changes_nothing_makes_a_new_version(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     for key in [claim("env"), Key::Kubeconfig(name("env"))] {
         let first = create(&*store, &key, &says("same")).await;
@@ -194,7 +190,7 @@ async fn a_write_that_changes_nothing_makes_a_new_version(under_test: &impl Unde
     }
 }
 
-async fn the_expected_version_is_removed(under_test: &impl UnderTest) {
+pub(crate) async fn the_expected_version_is_removed(under_test: &impl UnderTest) {
     let (a, b) = (under_test.store("a"), under_test.store("b"));
     for key in [claim("env"), Key::Kubeconfig(name("env")), Key::Pool] {
         let version = create(&*a, &key, &says("here")).await;
@@ -204,7 +200,7 @@ async fn the_expected_version_is_removed(under_test: &impl UnderTest) {
     }
 }
 
-async fn a_stale_version_is_not_removed(under_test: &impl UnderTest) {
+pub(crate) async fn a_stale_version_is_not_removed(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     let key = claim("env");
     let absent = store.read(&key).await.unwrap();
@@ -216,7 +212,9 @@ async fn a_stale_version_is_not_removed(under_test: &impl UnderTest) {
     stands(&*store, &key, &says("second"), &second).await;
 }
 
-async fn a_document_that_was_made_anew_survives_the_removal_of_the_earlier(under_test: &impl UnderTest) {
+pub(crate) async fn a_document_that_was_made_anew_survives_the_removal_of_the_earlier(
+    under_test: &impl UnderTest,
+) {
     let (slow, quick) = (under_test.store("slow"), under_test.store("quick"));
     let key = claim("env");
     let old = create(&*slow, &key, &says("old")).await;
@@ -227,7 +225,9 @@ async fn a_document_that_was_made_anew_survives_the_removal_of_the_earlier(under
     stands(&*quick, &key, &says("new"), &new).await;
 }
 
-async fn what_was_removed_can_be_made_again_over_the_version_that_the_read_gave(under_test: &impl UnderTest) {
+pub(crate) async fn what_was_removed_can_be_made_again_over_the_version_that_the_read_gave(
+    under_test: &impl UnderTest,
+) {
     let store = under_test.store("a");
     let key = claim("env");
     let first = create(&*store, &key, &says("first")).await;
@@ -238,7 +238,7 @@ async fn what_was_removed_can_be_made_again_over_the_version_that_the_read_gave(
     is_conflict(store.write(&key, &says("twice"), gone.version()).await);
 }
 
-async fn no_version_comes_back_in_a_later_life(under_test: &impl UnderTest) {
+pub(crate) async fn no_version_comes_back_in_a_later_life(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     let key = claim("env");
     let mut seen = HashSet::new();
@@ -255,7 +255,7 @@ async fn no_version_comes_back_in_a_later_life(under_test: &impl UnderTest) {
     }
 }
 
-async fn a_lost_answer_to_a_write_that_landed_is_a_success(under_test: &impl UnderTest) {
+pub(crate) async fn a_lost_answer_to_a_write_that_landed_is_a_success(under_test: &impl UnderTest) {
     let honest = under_test.store("honest");
     for (way, store) in losing(under_test, Lost::Landed).into_iter().enumerate() {
         let key = claim(&format!("env-{way}"));
@@ -270,7 +270,7 @@ async fn a_lost_answer_to_a_write_that_landed_is_a_success(under_test: &impl Und
     }
 }
 
-async fn a_lost_answer_to_a_write_that_did_not_land_is_unknown(under_test: &impl UnderTest) {
+pub(crate) async fn a_lost_answer_to_a_write_that_did_not_land_is_unknown(under_test: &impl UnderTest) {
     let honest = under_test.store("honest");
     for (way, store) in losing(under_test, Lost::NotLanded).into_iter().enumerate() {
         let key = claim(&format!("env-{way}"));
@@ -284,7 +284,9 @@ async fn a_lost_answer_to_a_write_that_did_not_land_is_unknown(under_test: &impl
     }
 }
 
-async fn a_lost_write_that_would_change_nothing_is_not_taken_for_landed(under_test: &impl UnderTest) {
+pub(crate) async fn a_lost_write_that_would_change_nothing_is_not_taken_for_landed(
+    under_test: &impl UnderTest,
+) {
     let honest = under_test.store("honest");
     for (way, store) in losing(under_test, Lost::NotLanded).into_iter().enumerate() {
         let key = claim(&format!("env-{way}"));
@@ -294,7 +296,7 @@ async fn a_lost_write_that_would_change_nothing_is_not_taken_for_landed(under_te
     }
 }
 
-async fn a_lost_answer_to_a_removal_that_landed_is_a_success(under_test: &impl UnderTest) {
+pub(crate) async fn a_lost_answer_to_a_removal_that_landed_is_a_success(under_test: &impl UnderTest) {
     let honest = under_test.store("honest");
     for (way, store) in losing(under_test, Lost::Landed).into_iter().enumerate() {
         let key = claim(&format!("env-{way}"));
@@ -305,7 +307,7 @@ async fn a_lost_answer_to_a_removal_that_landed_is_a_success(under_test: &impl U
     }
 }
 
-async fn a_lost_answer_to_a_removal_that_did_not_land_is_unknown(under_test: &impl UnderTest) {
+pub(crate) async fn a_lost_answer_to_a_removal_that_did_not_land_is_unknown(under_test: &impl UnderTest) {
     let honest = under_test.store("honest");
     for (way, store) in losing(under_test, Lost::NotLanded).into_iter().enumerate() {
         let key = claim(&format!("env-{way}"));
@@ -316,7 +318,7 @@ async fn a_lost_answer_to_a_removal_that_did_not_land_is_unknown(under_test: &im
     }
 }
 
-async fn a_write_of_somebody_else_after_our_lost_one_is_a_conflict(under_test: &impl UnderTest) {
+pub(crate) async fn a_write_of_somebody_else_after_our_lost_one_is_a_conflict(under_test: &impl UnderTest) {
     let honest = under_test.store("honest");
     for (lost, key) in [(Lost::Landed, claim("landed")), (Lost::NotLanded, claim("not-landed"))] {
         let version = create(&*honest, &key, &says("before")).await;
@@ -327,7 +329,7 @@ async fn a_write_of_somebody_else_after_our_lost_one_is_a_conflict(under_test: &
     }
 }
 
-async fn a_write_of_somebody_else_after_our_lost_removal_survives_it(under_test: &impl UnderTest) {
+pub(crate) async fn a_write_of_somebody_else_after_our_lost_removal_survives_it(under_test: &impl UnderTest) {
     let honest = under_test.store("honest");
     for (lost, key) in [(Lost::Landed, claim("landed")), (Lost::NotLanded, claim("not-landed"))] {
         let version = create(&*honest, &key, &says("before")).await;
@@ -338,7 +340,7 @@ async fn a_write_of_somebody_else_after_our_lost_removal_survives_it(under_test:
     }
 }
 
-async fn a_listing_is_complete(under_test: &impl UnderTest) {
+pub(crate) async fn a_listing_is_complete(under_test: &impl UnderTest) {
     let store = &*under_test.store("a");
     let names: BTreeSet<String> = (0..MANY).map(|number| format!("env-{number}")).collect();
     stream::iter(&names)
@@ -352,7 +354,7 @@ async fn a_listing_is_complete(under_test: &impl UnderTest) {
     }
 }
 
-async fn a_listing_gives_the_versions_to_write_over(under_test: &impl UnderTest) {
+pub(crate) async fn a_listing_gives_the_versions_to_write_over(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     create(&*store, &claim("env"), &says("first")).await;
     let entry = store.claims().await.unwrap().remove(0);
@@ -360,7 +362,7 @@ async fn a_listing_gives_the_versions_to_write_over(under_test: &impl UnderTest)
     stands(&*store, &claim("env"), &says("second"), &version).await;
 }
 
-async fn a_listing_has_no_other_documents_and_no_removed_ones(under_test: &impl UnderTest) {
+pub(crate) async fn a_listing_has_no_other_documents_and_no_removed_ones(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     let others = [
         Key::Pool,
@@ -378,7 +380,7 @@ async fn a_listing_has_no_other_documents_and_no_removed_ones(under_test: &impl 
     assert_eq!(listed(&*store).await, BTreeSet::from(["live".to_owned()]));
 }
 
-async fn a_listing_of_an_empty_place_is_empty(under_test: &impl UnderTest) {
+pub(crate) async fn a_listing_of_an_empty_place_is_empty(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     assert_eq!(listed(&*store).await, BTreeSet::new(), "before the first write");
     let version = create(&*store, &claim("env"), &says("here")).await;
@@ -386,7 +388,7 @@ async fn a_listing_of_an_empty_place_is_empty(under_test: &impl UnderTest) {
     assert_eq!(listed(&*store).await, BTreeSet::new(), "after the last removal");
 }
 
-async fn a_claim_that_cannot_be_read_is_listed_by_its_name(under_test: &impl UnderTest) {
+pub(crate) async fn a_claim_that_cannot_be_read_is_listed_by_its_name(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     create(&*store, &claim("whole"), &says("whole")).await;
     under_test.damage(&name("damaged")).await;
@@ -396,7 +398,9 @@ async fn a_claim_that_cannot_be_read_is_listed_by_its_name(under_test: &impl Und
     assert_eq!(told, [("damaged".to_owned(), false), ("whole".to_owned(), true)]);
 }
 
-async fn a_document_that_is_no_claim_is_listed_by_its_name_with_an_error(under_test: &impl UnderTest) {
+pub(crate) async fn a_document_that_is_no_claim_is_listed_by_its_name_with_an_error(
+    under_test: &impl UnderTest,
+) {
     let store = under_test.store("a");
     create(&*store, &claim("odd"), &says("I am no claim")).await;
     let claims = Claims::new(store);
@@ -409,7 +413,7 @@ async fn a_document_that_is_no_claim_is_listed_by_its_name_with_an_error(under_t
     claims.readable().await.expect_err("what it does not explain may be anybody's");
 }
 
-async fn half_a_megabyte_comes_back_as_it_was(under_test: &impl UnderTest) {
+pub(crate) async fn half_a_megabyte_comes_back_as_it_was(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     let large = document(json!({"value": "k\u{fc}be\n\"".repeat(62_500)}));
     assert!(serde_json::to_string(&large).unwrap().len() > 500_000);
@@ -419,7 +423,7 @@ async fn half_a_megabyte_comes_back_as_it_was(under_test: &impl UnderTest) {
     }
 }
 
-async fn keys_do_not_meet(under_test: &impl UnderTest) {
+pub(crate) async fn keys_do_not_meet(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     // The names that the other documents are called by are names that an environment can have, too.
     let names = ["env", "env-claim", "claim", "berth", "sweep", "ip-allocations", "history", "pool"];
@@ -441,13 +445,14 @@ async fn keys_do_not_meet(under_test: &impl UnderTest) {
     assert_eq!(places.len(), keys.len(), "two documents are said to lie at one place");
 }
 
-async fn what_is_written_comes_back_exactly(under_test: &impl UnderTest) {
+pub(crate) async fn what_is_written_comes_back_exactly(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     let documents = [
         json!({}),
         json!({"": "", "_empty": "true", "data": {"data": null}, "metadata": {"version": 7}, "errors": []}),
         json!({"text": "z\u{fc}rich \u{1f6a2} \u{0} \" \\ \u{2028} \r\n\t", "\u{1f6a2}": ["", null, true, [], {}]}),
-        json!({"numbers": [0, -1, u64::MAX, i64::MIN, 0.1, -1.5e-7, 1e300, 9_007_199_254_740_993_u64]}),
+        // Beyond 53 bits Vault rounds, so no document may hold such a number.
+        json!({"numbers": [0, -1, 9_007_199_254_740_991_u64, -9_007_199_254_740_991_i64, 0.1, -1.5e-7, 1e300]}),
         // Alike to a tombstone, and none.
         json!({"_gone": true, "192.168.1.140": "pr-shop-42"}),
         json!({"_gone": "true"}),
@@ -495,202 +500,55 @@ async fn fifty_increments(under_test: &impl UnderTest, key: Key, surely: bool) {
     assert_eq!(read.document().unwrap()["count"], json!(50));
 }
 
-async fn fifty_increments_at_once_lose_nothing(under_test: &impl UnderTest) {
+pub(crate) async fn fifty_increments_at_once_lose_nothing(under_test: &impl UnderTest) {
     fifty_increments(under_test, Key::Pool, false).await;
     fifty_increments(under_test, claim("env"), true).await;
 }
 
-/// A directory.
-struct File {
-    directory: tempfile::TempDir,
-}
-
-impl File {
-    async fn fresh() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
-    }
-    /// Not there before the first write.
-    fn path(&self) -> PathBuf {
-        self.directory.path().join("documents")
-    }
-}
-
-#[async_trait]
-impl UnderTest for File {
-    fn store(&self, _run: &str) -> Arc<dyn Store> {
-        Arc::new(FileStore::new(self.path()))
-    }
-    fn cut(&self, _lost: Lost) -> Option<Arc<dyn Store>> {
-        None
-    }
-    async fn damage(&self, name: &EnvironmentName) {
-        let folder = self.path().join(name.as_ref());
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("claim.json"), r#"{"version": "1", "document": {"half"#).unwrap();
-    }
-}
-
-const CUT_AFTER: &str = "cut-after";
-const CUT_BEFORE: &str = "cut-before";
-
-/// Changes of the runs that are called so are cut.
-fn cut(request: &Request) -> Verdict {
-    match request.run.as_str() {
-        CUT_AFTER if request.mutates() => Verdict::CutAfter,
-        CUT_BEFORE if request.mutates() => Verdict::Cut,
-        _ => Verdict::Pass,
-    }
-}
-
-fn cut_run(lost: Lost) -> &'static str {
-    match lost {
-        Lost::Landed => CUT_AFTER,
-        Lost::NotLanded => CUT_BEFORE,
-    }
-}
-
-/// The embedded Vault.
-struct Vault {
-    bed: Bed,
-    damaged: Arc<Mutex<BTreeSet<String>>>,
-}
-
-impl Vault {
-    async fn fresh() -> Self {
-        let (bed, damaged) = (Bed::start().await, Arc::new(Mutex::<BTreeSet<String>>::default()));
-        let unreadable = damaged.clone();
-        bed.gate().rule(move |request| match request.path.as_slice() {
-            [.., name, last] if last == "claim" && unreadable.lock().unwrap().contains(name) => {
-                Verdict::json(200, &json!({"data": {"data": "no object", "metadata": {"version": 1}}}))
-            }
-            _ => cut(request),
-        });
-        Self { bed, damaged }
-    }
-}
-
-#[async_trait]
-impl UnderTest for Vault {
-    fn store(&self, run: &str) -> Arc<dyn Store> {
-        self.bed.vault(run)
-    }
-    fn cut(&self, lost: Lost) -> Option<Arc<dyn Store>> {
-        Some(self.bed.vault(cut_run(lost)))
-    }
-    /// KV v2 keeps nothing but objects, so what lies there is never damaged: only the answer can be.
-    async fn damage(&self, name: &EnvironmentName) {
-        self.bed.world().vault.put(&format!("{ROOT}/{name}/claim"), Document::new());
-        self.damaged.lock().unwrap().insert(name.to_string());
-    }
-}
-
-/// The embedded API server.
-struct Kubernetes {
-    bed: Bed,
-}
-
-impl Kubernetes {
-    async fn fresh() -> Self {
-        let bed = Bed::start().await;
-        bed.gate().rule(cut);
-        Self { bed }
-    }
-}
-
-#[async_trait]
-impl UnderTest for Kubernetes {
-    fn store(&self, run: &str) -> Arc<dyn Store> {
-        self.bed.kubernetes(run)
-    }
-    fn cut(&self, lost: Lost) -> Option<Arc<dyn Store>> {
-        Some(self.bed.kubernetes(cut_run(lost)))
-    }
-    async fn damage(&self, name: &EnvironmentName) {
-        let object = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "data": {"document": "{\"half"},
-            "metadata": {"labels": {
-                "app.kubernetes.io/managed-by": "berth", "berth.dev/document": "claim", "berth.dev/environment": name,
-            }},
-        });
-        self.bed.world().kubernetes.put("configmaps", NAMESPACE, &format!("{name}.claim"), object);
-    }
-}
-
-/// One test for each fact and each store.
+/// One test for each fact and each kind of place: `contract! { module Type … }`.
 macro_rules! contract {
-    ($($module:ident $store:ident { $($fact:ident)* })*) => {$(
+    (@ $($module:ident $store:ident { $($fact:ident)* })*) => {$(
         mod $module {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $fact() {
-                    super::$fact(&super::$store::fresh().await).await;
+                    crate::contract::$fact(&super::$store::fresh().await).await;
                 }
             )*
         }
     )*};
     (of $($module:ident $store:ident)*: $facts:tt) => {
-        contract! { $($module $store $facts)* }
+        contract! { @ $($module $store $facts)* }
     };
-}
-contract! {
-    of file File vault Vault kubernetes Kubernetes: {
-        present_absent_and_unknown_are_told_apart
-        what_cannot_be_read_is_not_written_over
-        of_two_creators_exactly_one_wins
-        a_stale_version_is_a_conflict_and_changes_nothing
-        a_write_that_changes_nothing_makes_a_new_version
-        the_expected_version_is_removed
-        a_stale_version_is_not_removed
-        a_document_that_was_made_anew_survives_the_removal_of_the_earlier
-        what_was_removed_can_be_made_again_over_the_version_that_the_read_gave
-        no_version_comes_back_in_a_later_life
-        a_lost_answer_to_a_write_that_landed_is_a_success
-        a_lost_answer_to_a_write_that_did_not_land_is_unknown
-        a_lost_write_that_would_change_nothing_is_not_taken_for_landed
-        a_lost_answer_to_a_removal_that_landed_is_a_success
-        a_lost_answer_to_a_removal_that_did_not_land_is_unknown
-        a_write_of_somebody_else_after_our_lost_one_is_a_conflict
-        a_write_of_somebody_else_after_our_lost_removal_survives_it
-        a_listing_is_complete
-        a_listing_gives_the_versions_to_write_over
-        a_listing_has_no_other_documents_and_no_removed_ones
-        a_listing_of_an_empty_place_is_empty
-        a_claim_that_cannot_be_read_is_listed_by_its_name
-        a_document_that_is_no_claim_is_listed_by_its_name_with_an_error
-        half_a_megabyte_comes_back_as_it_was
-        keys_do_not_meet
-        what_is_written_comes_back_exactly
-        fifty_increments_at_once_lose_nothing
-    }
-}
-
-#[tokio::test]
-async fn only_its_owner_can_read_what_the_file_store_keeps() {
-    use std::os::unix::fs::PermissionsExt;
-    let file = File::fresh().await;
-    let store = file.store("a");
-    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    for key in [Key::Kubeconfig(name("env")), claim("env"), Key::Pool] {
-        let version = create(&*store, &key, &says("hush")).await;
-        store.write(&key, &says("hush again"), &version).await.unwrap();
-        let path = PathBuf::from(store.place(&key));
-        assert_eq!(mode(&path), 0o600, "{}", path.display());
-        assert_eq!(mode(path.parent().unwrap()), 0o700, "{}", path.display());
-    }
-}
-
-#[tokio::test]
-async fn the_file_store_leaves_nothing_behind_but_its_documents() {
-    let file = File::fresh().await;
-    let store = file.store("a");
-    let version = create(&*store, &claim("env"), &says("first")).await;
-    let version = store.write(&claim("env"), &says("second"), &version).await.unwrap();
-    is_conflict(store.write(&claim("env"), &says("third"), &Version::opaque("stale")).await);
-    let within = |folder: PathBuf| -> BTreeSet<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    ($($module:ident $store:ident)*) => {
+        contract! { of $($module $store)*: {
+            present_absent_and_unknown_are_told_apart
+            what_cannot_be_read_is_not_written_over
+            of_two_creators_exactly_one_wins
+            a_stale_version_is_a_conflict_and_changes_nothing
+            a_write_that_changes_nothing_makes_a_new_version
+            the_expected_version_is_removed
+            a_stale_version_is_not_removed
+            a_document_that_was_made_anew_survives_the_removal_of_the_earlier
+            what_was_removed_can_be_made_again_over_the_version_that_the_read_gave
+            no_version_comes_back_in_a_later_life
+            a_lost_answer_to_a_write_that_landed_is_a_success
+            a_lost_answer_to_a_write_that_did_not_land_is_unknown
+            a_lost_write_that_would_change_nothing_is_not_taken_for_landed
+            a_lost_answer_to_a_removal_that_landed_is_a_success
+            a_lost_answer_to_a_removal_that_did_not_land_is_unknown
+            a_write_of_somebody_else_after_our_lost_one_is_a_conflict
+            a_write_of_somebody_else_after_our_lost_removal_survives_it
+            a_listing_is_complete
+            a_listing_gives_the_versions_to_write_over
+            a_listing_has_no_other_documents_and_no_removed_ones
+            a_listing_of_an_empty_place_is_empty
+            a_claim_that_cannot_be_read_is_listed_by_its_name
+            a_document_that_is_no_claim_is_listed_by_its_name_with_an_error
+            half_a_megabyte_comes_back_as_it_was
+            keys_do_not_meet
+            what_is_written_comes_back_exactly
+            fifty_increments_at_once_lose_nothing
+        } }
     };
-    assert_eq!(within(file.path().join("env")), BTreeSet::from(["claim.json".to_owned()]));
-    store.remove(&claim("env"), &version).await.unwrap();
-    assert_eq!(within(file.path().join("env")), BTreeSet::new());
 }

@@ -7,6 +7,7 @@
 
 mod bed;
 mod claims;
+#[macro_use]
 mod contract;
 mod crash;
 mod depth;
@@ -22,5 +23,6 @@ mod origins;
 mod pool;
 mod rules;
 mod settings;
+mod stores;
 mod tidy;
 mod vault;

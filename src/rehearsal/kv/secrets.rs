@@ -198,7 +198,7 @@ impl Secrets {
     fn write(&mut self, now: Timestamp, path: &str, body: &Value) -> Answer {
         let data = match &body["data"] {
             Value::Null => return Err(refuse(400, "no data provided")),
-            Value::Object(data) => data.clone(),
+            Value::Object(data) => data.iter().map(|(key, value)| (key.clone(), kept(value))).collect(),
             _ => {
                 return Err(refuse(
                     400,
@@ -277,6 +277,20 @@ impl Secrets {
             return Err(nothing_here());
         }
         Ok(Success::Data(json!({ "keys": keys })))
+    }
+}
+
+/// As the server keeps it: every number is a double, so that integers beyond 53 bits are rounded.
+fn kept(value: &Value) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(double) if double.abs() >= EXACT => json!(double),
+            _ => value.clone(),
+        },
+        Value::Array(list) => list.iter().map(kept).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), kept(value))).collect(),
+        other => other.clone(),
     }
 }
 

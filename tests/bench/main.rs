@@ -1,0 +1,12 @@
+//! The facts that need real servers: `tests/run` builds them and runs this.
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect shall end there")]
+
+#[path = "../it/bed.rs"]
+#[allow(dead_code, reason = "the embedded world is not needed here, its words are")]
+mod bed;
+#[path = "../it/contract.rs"]
+#[macro_use]
+mod contract;
+mod harness;
+mod servers;
+mod stores;
