@@ -24,5 +24,6 @@ mod pool;
 mod rules;
 mod settings;
 mod stores;
+mod test_script;
 mod tidy;
 mod vault;
