@@ -6,6 +6,7 @@ use std::{fmt, path::Path, process::Command};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) wall: f64,
+    /// Zero: it is no process of its own.
     pub(crate) cpu: f64,
 }
 
@@ -32,10 +33,11 @@ pub(crate) fn of_process(command: &mut Command) -> Cost {
     Cost { wall, cpu: user + system }
 }
 
-/// berth and what it is measured against, side by side.
+/// berth, and side by side with it what it is measured against.
 pub(crate) struct Measured {
     what: String,
-    pairs: Vec<(Cost, Cost)>,
+    ours: Vec<Cost>,
+    theirs: Vec<Cost>,
 }
 
 impl Measured {
@@ -46,37 +48,53 @@ impl Measured {
         mut ours: impl FnMut(usize) -> Cost,
         mut theirs: impl FnMut(usize) -> Cost,
     ) -> Self {
-        let mut pair = |round: usize| match round % 2 {
-            0 => {
-                let first = ours(round);
-                (first, theirs(round))
+        let mut measured = Self { what: what.to_owned(), ours: vec![], theirs: vec![] };
+        for round in 0..=rounds {
+            if round % 2 == 0 {
+                measured.ours.push(ours(round));
+                measured.theirs.push(theirs(round));
+            } else {
+                measured.theirs.push(theirs(round));
+                measured.ours.push(ours(round));
             }
-            _ => {
-                let first = theirs(round);
-                (ours(round), first)
-            }
-        };
-        pair(0);
-        let pairs = (1..=rounds).map(pair).collect();
-        Self { what: what.to_owned(), pairs }
+        }
+        measured.ours.remove(0);
+        measured.theirs.remove(0);
+        measured
+    }
+
+    /// What there is nothing beside.
+    pub(crate) fn alone(what: &str, rounds: usize, mut ours: impl FnMut(usize) -> Cost) -> Self {
+        ours(0);
+        Self { what: what.to_owned(), ours: (1..=rounds).map(ours).collect(), theirs: vec![] }
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
+fn median(costs: &[Cost], of: fn(&Cost) -> f64) -> Option<f64> {
+    let mut values: Vec<f64> = costs.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied()
 }
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, runs) = (&self.what, self.pairs.len());
-        let row = |of: fn(&Cost) -> f64, kind: &str| {
-            let ours = median(self.pairs.iter().map(|(ours, _)| of(ours)));
-            let theirs = median(self.pairs.iter().map(|(_, theirs)| of(theirs)));
-            format!("| {what}, {kind} | {runs} | {ours:.0} ms | {theirs:.0} ms | 1/{:.1} |", theirs / ours)
-        };
-        write!(f, "{}\n{}", row(|cost| cost.wall, "wall"), row(|cost| cost.cpu, "CPU"))
+        let kinds: [(&str, fn(&Cost) -> f64); 2] = [("wall", |cost| cost.wall), ("CPU", |cost| cost.cpu)];
+        let mut rows = vec![];
+        for (kind, of) in kinds {
+            let (what, runs) = (&self.what, self.ours.len());
+            match (median(&self.ours, of).unwrap(), median(&self.theirs, of)) {
+                // It was no process.
+                (0.0, _) => {}
+                (ours, None) => rows.push(format!("| {what}, {kind} | {runs} | {ours:.0} ms | | |")),
+                (ours, Some(theirs)) => {
+                    let ratio = theirs / ours;
+                    rows.push(format!(
+                        "| {what}, {kind} | {runs} | {ours:.0} ms | {theirs:.0} ms | 1/{ratio:.1} |"
+                    ));
+                }
+            }
+        }
+        f.write_str(&rows.join("\n"))
     }
 }
 

@@ -11,14 +11,26 @@
 #[allow(dead_code, reason = "the facts use all of it")]
 mod harness;
 
+mod apply;
+mod bundle;
 mod cost;
+mod part;
 mod pool;
+mod wait;
+
+use harness::control_plane::ControlPlane;
 
 fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if part::play(&arguments) {
+        return;
+    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     println!("| what | runs | berth | beside | berth takes |\n|---|--:|--:|--:|--:|");
-    for measured in runtime.block_on(pool::measure()) {
-        println!("{measured}");
-    }
+    let print = |all: Vec<cost::Measured>| all.iter().for_each(|measured| println!("{measured}"));
+    print(runtime.block_on(pool::measure()));
+    let plane = runtime.block_on(ControlPlane::start("measured"));
+    print(runtime.block_on(apply::measure(&plane)));
+    print(runtime.block_on(wait::measure(&plane)));
 }

@@ -63,5 +63,6 @@ pub(crate) async fn measure() -> Vec<Measured> {
             |_| shell(&["allocate", "pr-bench-1"]),
         )
     };
-    vec![allocate, release, again]
+    let alone = Measured::alone("`berth --version`", ROUNDS, |_| berth(&["--version"]));
+    vec![allocate, release, again, alone]
 }

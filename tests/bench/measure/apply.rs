@@ -1,0 +1,39 @@
+//! The apply of an operator bundle beside `kubectl apply --server-side`, on one API server, as whole processes.
+
+use super::{
+    bundle::{OBJECTS, as_yaml, bundle},
+    cost::{self, Cost, Measured, of_process},
+    harness::{control_plane::ControlPlane, keeper},
+};
+use std::path::{Path, PathBuf};
+
+const ROUNDS: usize = 7;
+
+pub(crate) async fn measure(plane: &ControlPlane) -> Vec<Measured> {
+    let directory = keeper::directory("apply");
+    // Each applies bundles of its own, so that each finds nothing of them.
+    let file = |who: &str, round: usize| -> PathBuf {
+        let name = format!("{who}-{round}");
+        let path = directory.join(format!("{name}.yaml"));
+        if !path.exists() {
+            keeper::file(&directory, &format!("{name}.yaml"), &as_yaml(&bundle(&name)));
+        }
+        path
+    };
+    let berth = |round| apply(plane, &file("berth", round));
+    let kubectl = |round| {
+        let mut command = keeper::command("kubectl");
+        command.arg("--kubeconfig").arg(&plane.kubeconfig).env("HOME", &plane.directory);
+        of_process(command.args(["apply", "--server-side", "--filename"]).arg(file("kubectl", round)))
+    };
+    let what = |how: &str| format!("apply of {OBJECTS} objects, {how}");
+    vec![
+        Measured::pairs(&what("all new"), ROUNDS, berth, kubectl),
+        Measured::pairs(&what("unchanged"), ROUNDS, berth, kubectl),
+    ]
+}
+
+fn apply(plane: &ControlPlane, bundle: &Path) -> Cost {
+    let mut part = cost::program(std::env::current_exe().unwrap());
+    of_process(part.arg("apply").arg(&plane.kubeconfig).arg(bundle))
+}
