@@ -25,6 +25,9 @@ pub(super) type KindName = (String, String);
 pub(super) struct Served {
     pub(super) resource: ApiResource,
     pub(super) namespaced: bool,
+    /// Its CRD was seen to be established by us. Until its storage is ready, the server answers 429 to a listing with
+    /// a selector, but not to one of everything.
+    pub(super) young: bool,
 }
 
 /// What the server said last, and what CRDs have said since.
@@ -75,7 +78,7 @@ struct Kind {
 
 impl Discovery {
     fn get(&self, kind: &KindName) -> Option<&Arc<Served>> {
-        self.kinds.get(kind).or_else(|| self.learned.get(kind))
+        self.learned.get(kind).or_else(|| self.kinds.get(kind))
     }
 
     fn add(&mut self, groups: Groups) -> Result<(), Denial> {
@@ -107,7 +110,11 @@ fn served(group: &str, version: &str, kind: String, plural: String, scope: &str)
     };
     let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let (group, version) = (group.to_owned(), version.to_owned());
-    Ok(Served { resource: ApiResource { group, version, api_version, kind, plural }, namespaced })
+    Ok(Served {
+        resource: ApiResource { group, version, api_version, kind, plural },
+        namespaced,
+        young: false,
+    })
 }
 
 /// The kinds that a CRD defines.
@@ -161,7 +168,7 @@ impl Kubernetes {
         let mut known = self.discovery.lock().await;
         for served in defined(crd) {
             let name = (served.resource.api_version.clone(), served.resource.kind.clone());
-            known.learned.insert(name, Arc::new(served));
+            known.learned.insert(name, Arc::new(Served { young: true, ..served }));
         }
     }
 

@@ -147,7 +147,10 @@ fn unfold(object: Value, into: &mut Vec<Manifest>) -> Result<()> {
             let Some(Value::Array(items)) = list.remove("items") else { return Ok(()) };
             items.into_iter().try_for_each(|item| unfold(item, into))
         }
-        object => Ok(into.push(Manifest::parse(object)?)),
+        object => {
+            into.push(Manifest::parse(object)?);
+            Ok(())
+        }
     }
 }
 

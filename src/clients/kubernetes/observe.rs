@@ -191,7 +191,8 @@ impl Kubernetes {
                 if served.namespaced { "its kind needs a namespace" } else { "its kind has no namespaces" };
             return Err(Failed::invalid(doing(), has));
         }
-        let only = names.first().filter(|_| names.len() == 1).map(|name| (*name).to_owned());
+        let alone = names.len() == 1 && !served.young;
+        let only = names.first().filter(|_| alone).map(|name| (*name).to_owned());
         let mut look = Look { served, namespace: scope.namespace.clone(), only, version: String::new() };
         let params = ListParams { field_selector: look.selector(), ..ListParams::default() };
         let listed = list::<Value>(&self.client, &look.requests(), &params, self.limit).await;

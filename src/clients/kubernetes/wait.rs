@@ -1,14 +1,14 @@
 //! Waiting until objects are as they should be: look, judge, and follow the watch from that look; where it ends, look
 //! again.
 //!
-//! Must never: poll; end before its time because a watch ended; end late without saying what was seen last.
+//! A server that says when to come again is asked again then. Must never: poll; end before its time because a watch ended; end late without saying what was seen last.
 
 use super::{
     Kubernetes, Seen,
     failed::{Failed, unread},
     watch::{Change, Watch, Watched, late},
 };
-use crate::domain::claim::ObjectName;
+use crate::{clients::Kind, domain::claim::ObjectName};
 use anyhow::Result;
 use futures::{
     StreamExt,
@@ -26,7 +26,15 @@ pub enum Judgement {
     Lacking(String),
 }
 
-/// Why a watch says no more.
+/// Why a look is followed no further.
+enum Ended {
+    /// By the judge.
+    Judged(anyhow::Error),
+    /// Something could not be looked at.
+    Unread(Vec<Failed>),
+}
+
+/// What a watch tells.
 enum Told {
     Change(Change),
     /// A new look is due.
@@ -67,28 +75,49 @@ impl Kubernetes {
         mut met: impl FnMut(&[Seen]) -> Result<bool>,
     ) -> Result<Vec<Seen>> {
         loop {
-            let mut seen = self.observe_all(names).await?;
-            if met(&seen)? {
-                return Ok(seen);
-            }
-            if seen.is_empty() {
-                // There is nothing that could change.
-                return pending().await;
-            }
-            let told = Watched::of(&seen).into_iter().map(|watched| Box::pin(watched.told()));
-            let mut told = stream::select_all(told);
-            while let Some(Told::Change(change)) =
-                told.next().await.transpose().map_err(|e| unread(vec![e]))?
-            {
-                let Some(one) = seen.iter_mut().find(|one| one.name() == change.object.name()) else {
-                    continue;
-                };
-                one.now((!change.gone).then_some(change.object));
-                if met(&seen)? {
-                    return Ok(seen);
-                }
+            let failed = match self.follow_one_look(names, &mut met).await {
+                Ok(Some(seen)) => return Ok(seen),
+                Ok(None) => continue,
+                Err(Ended::Judged(error)) => return Err(error),
+                Err(Ended::Unread(failed)) => failed,
+            };
+            // As to the storage of a young CRD, whose watch is refused for a moment.
+            let come_again = failed.iter().map(|one| match one.failure.kind {
+                Kind::Unavailable { wait } => wait,
+                _ => None,
+            });
+            match come_again.min().flatten() {
+                Some(wait) => self.clock.pass(wait).await,
+                None => return Err(unread(failed)),
             }
         }
+    }
+
+    /// `None`: a new look is due.
+    async fn follow_one_look(
+        &self,
+        names: &[ObjectName],
+        met: &mut impl FnMut(&[Seen]) -> Result<bool>,
+    ) -> Result<Option<Vec<Seen>>, Ended> {
+        let mut seen = self.look_at(names).await.map_err(Ended::Unread)?;
+        if met(&seen).map_err(Ended::Judged)? {
+            return Ok(Some(seen));
+        }
+        if seen.is_empty() {
+            // There is nothing that could change.
+            return pending().await;
+        }
+        let told = Watched::of(&seen).into_iter().map(|watched| Box::pin(watched.told()));
+        let mut told = stream::select_all(told);
+        while let Some(told) = told.next().await {
+            let Told::Change(change) = told.map_err(|failed| Ended::Unread(vec![failed]))? else { break };
+            let Some(one) = seen.iter_mut().find(|one| one.name() == change.object.name()) else { continue };
+            one.now((!change.gone).then_some(change.object));
+            if met(&seen).map_err(Ended::Judged)? {
+                return Ok(Some(seen));
+            }
+        }
+        Ok(None)
     }
 }
 

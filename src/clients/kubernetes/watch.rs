@@ -4,6 +4,7 @@
 
 use super::{
     Denial, Kubernetes, Seen,
+    condition::condition,
     discovery::{Served, defined},
     failed::{Failed, unread},
     list,
@@ -20,7 +21,6 @@ use crate::{
 use http_body_util::BodyExt as _;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
-    Resource as _,
     api::{ListParams, WatchParams},
     client::Body,
     core::ApiResource,
@@ -187,17 +187,15 @@ impl Watched {
 impl Kubernetes {
     /// Until an established CRD defines that kind.
     pub(super) async fn until_served(&self, name: &ObjectName) -> Result<(), Failed> {
-        let of = &CustomResourceDefinition::group(&());
         let resource = ApiResource::erase::<CustomResourceDefinition>(&());
-        debug_assert_eq!(resource.group, **of);
-        let served = Arc::new(Served { resource, namespaced: false });
+        let served = Arc::new(Served { resource, namespaced: false, young: false });
         let listed =
             list::<Value>(&self.client, &requests(&served, None), &ListParams::default(), self.limit).await;
         let unknown = |denial| Failed::new(format!("find out what will bring {name}"), denial);
         let listing = listed.map_err(unknown)?;
         let brings = |crd: &Value| {
             group(&name.api_version) == crd["spec"]["group"].as_str().unwrap_or_default()
-                && super::condition::condition(crd, "Established").is_true()
+                && condition(crd, "Established").is_true()
                 && defined(crd).iter().any(|served| {
                     (&served.resource.api_version, &served.resource.kind) == (&name.api_version, &name.kind)
                 })

@@ -26,7 +26,10 @@ use super::{
 use crate::{
     clients::{Failure, Kind},
     documents::claims::Fence,
-    domain::{claim::ObjectName, names::EnvironmentName},
+    domain::{
+        claim::ObjectName,
+        names::{EnvironmentName, Generation},
+    },
 };
 use anyhow::Result;
 use futures::{StreamExt, stream};
@@ -123,9 +126,10 @@ impl Writer<'_> {
         let (mut stages, mut failed) = (BTreeMap::<_, Vec<Change>>::new(), Vec::new());
         for (manifest, seen) in placed.into_iter().zip(seen) {
             let (stage, shared) = (Stage::of(&manifest), bundle.shared.contains(manifest.name()));
+            let name = manifest.name().clone();
             match self.change(manifest, seen, shared) {
-                Ok(Ok(change)) => stages.entry(stage).or_default().push(change),
-                Ok(Err(name)) => applied.unchanged.push(name),
+                Ok(Some(change)) => stages.entry(stage).or_default().push(change),
+                Ok(None) => applied.unchanged.push(name),
                 Err(one) => failed.push(one),
             }
         }
@@ -152,21 +156,24 @@ impl Writer<'_> {
                     failed.push(wrong("it is not said in which namespace".to_owned()))
                 }
                 (Some(true), None, within) => placed.push(manifest.within(within.clone())),
-                // As kubectl does: it was in the way of nobody.
+                // As a server does.
                 (Some(false), Some(_), _) => placed.push(manifest.within(None)),
                 (Some(true), Some(_), _) | (Some(false), None, _) => placed.push(manifest),
             }
         }
+        // Two that were told apart may be one, now that it is known where they are.
+        let mut names = BTreeSet::new();
+        for twice in placed.iter().map(Manifest::name).filter(|name| !names.insert((*name).clone())) {
+            failed.push(Failed::invalid(
+                format!("apply {twice}"),
+                "it is there twice, once without its namespace",
+            ));
+        }
         if failed.is_empty() { Ok(placed) } else { Err(unwritten(failed)) }
     }
 
-    /// What must be sent, or the name of what is already so.
-    fn change(
-        &self,
-        manifest: Manifest,
-        seen: Seen,
-        shared: bool,
-    ) -> Result<Result<Change, ObjectName>, Failed> {
+    /// What must be sent; `None`: it is already so.
+    fn change(&self, manifest: Manifest, seen: Seen, shared: bool) -> Result<Option<Change>, Failed> {
         let name = manifest.name().clone();
         let doing = || format!("apply {name}");
         let is_own = match seen.object() {
@@ -204,7 +211,7 @@ impl Writer<'_> {
             )
         })?;
         let patch = match difference {
-            Difference::Nothing => return Ok(Err(name)),
+            Difference::Nothing => return Ok(None),
             Difference::Generation => Patch::Merge(json!({"metadata": {
                 "resourceVersion": version, "labels": {GENERATION: generation.to_string()},
             }})),
@@ -214,15 +221,11 @@ impl Writer<'_> {
                 Patch::Apply(wanted)
             }
         };
-        Ok(Ok(Change { seen, is_mark: matches!(patch, Patch::Merge(_)), patch }))
+        Ok(Some(Change { seen, is_mark: matches!(patch, Patch::Merge(_)), patch }))
     }
 
     /// An older run touches nothing of a newer one.
-    pub(super) fn outranks(
-        &self,
-        generation: crate::domain::names::Generation,
-        doing: &dyn Fn() -> String,
-    ) -> Result<(), Failed> {
+    pub(super) fn outranks(&self, generation: Generation, doing: &dyn Fn() -> String) -> Result<(), Failed> {
         let own = self.fence.claim().generation();
         if generation <= own {
             return Ok(());
