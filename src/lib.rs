@@ -12,7 +12,7 @@
 //!              └─────> documents (versioned, compare-and-set) <── stores ──> clients ──> Vault, Kubernetes
 //! ```
 //!
-//! **Who may import whom.** `clock` and `errors` are leaves for all but `domain`.
+//! **Who may import whom.** `clock`, `errors` and `progress` are leaves for all but `domain`.
 //!
 //! | layer | may import |
 //! |---|---|
@@ -50,6 +50,7 @@ mod telemetry;
 
 pub mod clock;
 pub mod errors;
+pub mod progress;
 
 pub mod rehearsal;
 

@@ -24,6 +24,8 @@ pub enum Kind {
     Invalid,
     /// Somebody else wrote since.
     Conflict,
+    /// A newer run of the same environment has been here: stop.
+    Superseded,
 }
 
 /// Why a request failed. Never "absent".

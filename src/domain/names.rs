@@ -246,6 +246,18 @@ impl Generation {
     }
 }
 
+impl FromStr for Generation {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let wrong = || Malformed::new("generation", text, "a whole number from 1");
+        // One spelling each, as `Display` writes it.
+        if !text.bytes().all(|b| b.is_ascii_digit()) || text.starts_with('0') {
+            return Err(wrong());
+        }
+        text.parse().map(Self).map_err(|_| wrong())
+    }
+}
+
 impl fmt::Display for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

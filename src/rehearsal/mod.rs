@@ -65,7 +65,7 @@ pub struct Request {
     pub query: BTreeMap<String, String>,
     /// The headers, with lower-case names.
     pub headers: BTreeMap<String, String>,
-    /// The body, or null if there was none or it was no JSON.
+    /// The body, or null if there was none or it was no JSON (nor YAML, if its content type says that it is).
     pub body: Value,
 }
 
@@ -88,10 +88,15 @@ impl fmt::Display for Request {
 }
 
 /// What a handler answers.
-#[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// Status and body; a null body is sent as no body.
     Json(u16, Value),
+    /// Status and body, where a server does not speak JSON.
+    Text(u16, &'static str),
+    /// A body in JSON of a content type of its own.
+    Typed(&'static str, Value),
+    /// An answer that goes on as the world goes on.
+    Watch(Box<kubernetes::Watch>),
 }
 
 /// Everything outside berth. A clone is a world of its own, so that many cases can start from one.
@@ -124,12 +129,11 @@ impl World {
         self.now
     }
 
-    /// Lets time pass: tokens expire, and what the cluster does in its own time (ending namespaces) gets done.
+    /// Lets time pass: tokens expire, watches come to their end, and what the cluster does by itself gets done.
     pub fn pass(&mut self, seconds: u32) {
         self.now = later(self.now, seconds.into());
         self.vault.now = self.now;
-        self.kubernetes.now = self.now;
-        self.kubernetes.settle();
+        self.kubernetes.advance(self.now);
     }
 }
 

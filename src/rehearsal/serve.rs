@@ -6,6 +6,7 @@
 use super::{
     Reply, Request, Server, World,
     gate::{Gate, Verdict},
+    kubernetes::{Told, Watch},
     lock,
 };
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -84,10 +86,16 @@ type Body = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
 
 /// What is sent back.
 enum Ending {
-    Whole(Answer),
-    Half(Answer),
+    Whole(Landed),
+    Half(Landed),
     Cut,
     Silence,
+}
+
+/// What a request that landed is answered with.
+enum Landed {
+    Answered(Answer),
+    Watching(Box<Watch>),
 }
 
 struct Answer {
@@ -96,14 +104,18 @@ struct Answer {
     body: String,
 }
 
-impl From<Reply> for Answer {
-    fn from(Reply::Json(status, body): Reply) -> Self {
-        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        let body = match body {
-            Value::Null => String::new(),
-            body => body.to_string(),
+impl From<Reply> for Landed {
+    fn from(reply: Reply) -> Self {
+        let json = "application/json";
+        let (status, kind, body) = match reply {
+            Reply::Json(status, Value::Null) => (status, json, String::new()),
+            Reply::Json(status, body) => (status, json, body.to_string()),
+            Reply::Text(status, text) => (status, "text/plain; charset=utf-8", text.to_owned()),
+            Reply::Typed(kind, body) => (200, kind, body.to_string()),
+            Reply::Watch(watch) => return Self::Watching(watch),
         };
-        Self { status, headers, body }
+        let headers = vec![("content-type".to_owned(), kind.to_owned())];
+        Self::Answered(Answer { status, headers, body })
     }
 }
 
@@ -142,11 +154,15 @@ impl Side {
         let ending = self.settle(&request);
         drop(turn);
         let response = match ending {
-            Ending::Whole(answer) => respond(answer, None),
-            Ending::Half(answer) if answer.body.is_empty() => return Err(cut()),
-            Ending::Half(answer) => {
+            Ending::Whole(Landed::Answered(answer)) => respond(answer, None),
+            Ending::Half(Landed::Answered(answer)) if answer.body.is_empty() => return Err(cut()),
+            Ending::Half(Landed::Answered(answer)) => {
                 let half = answer.body.len() / 2;
                 respond(answer, Some(half))
+            }
+            Ending::Whole(Landed::Watching(watch)) => self.tell(watch, request.run.clone(), Lines::Whole),
+            Ending::Half(Landed::Watching(watch)) => {
+                self.tell(watch, request.run.clone(), Lines::HalfOfTheFirst)
             }
             Ending::Cut => return Err(cut()),
             Ending::Silence => std::future::pending().await,
@@ -171,12 +187,14 @@ impl Side {
             if request.mutates() {
                 self.gate.check(&world, request);
             }
-            Answer::from(reply)
+            Landed::from(reply)
         };
         match verdict {
             Verdict::Pass => Ending::Whole(land()),
             Verdict::Truncate => Ending::Half(land()),
-            Verdict::Answer { status, headers, body } => Ending::Whole(Answer { status, headers, body }),
+            Verdict::Answer { status, headers, body } => {
+                Ending::Whole(Landed::Answered(Answer { status, headers, body }))
+            }
             Verdict::Cut => Ending::Cut,
             Verdict::CutAfter => {
                 land();
@@ -198,6 +216,64 @@ impl Side {
             }
         }
     }
+}
+
+/// How much of a watch is let through.
+#[derive(Clone, Copy)]
+enum Lines {
+    Whole,
+    HalfOfTheFirst,
+}
+
+impl Side {
+    /// A watch, line by line: as long as it goes on, and its run lives. Nothing is held while it waits.
+    fn tell(&self, watch: Box<Watch>, run: String, lines: Lines) -> http::Result<Response<Body>> {
+        let (world, gate) = (self.world.clone(), self.gate.clone());
+        let limit = watch.limit();
+        let told = stream::unfold(Some(watch), move |watch| {
+            let (world, gate, run) = (world.clone(), gate.clone(), run.clone());
+            async move {
+                let mut watch = watch?;
+                tokio::select! {
+                    biased;
+                    () = gate.death(&run) => Some((Err(cut()), None)),
+                    line = line(&world, &mut watch) => match (line?, lines) {
+                        (line, Lines::Whole) => Some((Ok(line), Some(watch))),
+                        (mut line, Lines::HalfOfTheFirst) => {
+                            line.truncate(line.len() / 2);
+                            Some((Ok(line), None))
+                        }
+                    },
+                }
+            }
+        });
+        let cut = stream::once(tokio::task::yield_now().map(|()| Err(cut())));
+        let told = match lines {
+            Lines::Whole => told.boxed(),
+            Lines::HalfOfTheFirst => told.chain(cut).boxed(),
+        };
+        let frames = until(told, limit).map(|line| line.map(|line: String| Frame::data(Bytes::from(line))));
+        Response::builder().header("content-type", "application/json").body(StreamBody::new(frames.boxed()))
+    }
+}
+
+/// The next line of a watch, as soon as there is one; none at its end.
+async fn line(world: &Mutex<World>, watch: &mut Watch) -> Option<String> {
+    loop {
+        let told = watch.next(&lock(world).kubernetes);
+        match told {
+            Told::Line(line) => return Some(line),
+            Told::End => return None,
+            Told::Nothing => watch.woken().await?,
+        }
+    }
+}
+
+/// What comes within this time.
+fn until<'a, T: Send + 'a>(stream: BoxStream<'a, T>, limit: Duration) -> BoxStream<'a, T> {
+    // One timer for all of it, not one for each line.
+    let end = tokio::time::timeout(limit, std::future::pending::<()>());
+    stream.take_until(end).boxed()
 }
 
 fn cut() -> io::Error {
@@ -231,9 +307,17 @@ async fn read(server: Server, request: hyper::Request<Incoming>) -> io::Result<R
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
             .map(|(key, value)| (plus(key), plus(value)))
             .collect(),
+        body: decoded(&body, &headers),
         headers,
-        body: serde_json::from_slice(&body).unwrap_or_default(),
     })
+}
+
+fn decoded(body: &[u8], headers: &BTreeMap<String, String>) -> Value {
+    let is_yaml = headers.get("content-type").is_some_and(|kind| kind.contains("yaml"));
+    match serde_json::from_slice(body) {
+        Err(_) if is_yaml => serde_saphyr::from_slice(body).unwrap_or_default(),
+        read => read.unwrap_or_default(),
+    }
 }
 
 fn decode(text: &str) -> String {

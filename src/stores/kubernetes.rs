@@ -9,7 +9,7 @@ use super::nonce;
 use crate::{
     clients::{
         Failure, Kind,
-        kubernetes::{Denial, request},
+        kubernetes::{Denial, list, request},
     },
     documents::{Document, Entry, Key, NotWritten, Read, Sensitivity, Store, Version},
     domain::names::EnvironmentName,
@@ -24,7 +24,7 @@ use k8s_openapi::{
 };
 use kube::{
     Client, Resource as _,
-    api::{DeleteParams, DynamicObject, GetParams, ListParams, ObjectList, PostParams, Preconditions},
+    api::{DeleteParams, DynamicObject, GetParams, ListParams, PostParams, Preconditions},
     core::{ApiResource, Request as Requests, request::Error as NotBuilt, response::reason},
 };
 use serde::de::DeserializeOwned;
@@ -42,10 +42,6 @@ const NONCE: &str = "berth.dev/nonce";
 const DATA: &str = "document";
 /// What a write that creates must expect; no server's version looks like it.
 const ABSENT: &str = "absent";
-/// Objects of one page of a listing.
-const PAGE: u32 = 500;
-/// How often a listing is begun whose pages the server forgets before the last is read.
-const LISTINGS: usize = 3;
 
 /// A namespace of documents.
 #[derive(Clone)]
@@ -108,31 +104,6 @@ impl KubernetesStore {
         NotWritten::Unknown(self.failed(verb, &object.resource, &object.place, denial))
     }
 
-    /// All pages of one snapshot. `None`: the server forgot it before the last.
-    async fn pages(&self, claims: &Requests) -> Result<Option<Vec<DynamicObject>>, Denial> {
-        let mut params = ListParams::default().labels(&format!("{DOCUMENT}=claim")).limit(PAGE);
-        let (mut objects, mut snapshot) = (Vec::new(), None);
-        loop {
-            let page: ObjectList<DynamicObject> = match self.ask(claims.list(&params)).await {
-                Ok(page) => page,
-                Err(denial) if denial.is_expired() && params.continue_token.is_some() => return Ok(None),
-                Err(denial) => return Err(denial),
-            };
-            let version = page.metadata.resource_version.unwrap_or_default();
-            let more = page.metadata.continue_.filter(|token| !token.is_empty());
-            // A page that promises more and brings nothing would make this endless.
-            let adds_up = !version.is_empty() && (more.is_none() || !page.items.is_empty());
-            if !adds_up || *snapshot.get_or_insert_with(|| version.clone()) != version {
-                return Err(Denial::garbled("the pages of the listing do not add up"));
-            }
-            objects.extend(page.items);
-            match more {
-                Some(token) => params.continue_token = Some(token),
-                None => return Ok(Some(objects)),
-            }
-        }
-    }
-
     /// A listing that holds what cannot be explained explains nothing else either: only what a claim says may be
     /// unreadable, not whose it is.
     fn entry(&self, listed: &DynamicObject) -> Result<Entry> {
@@ -158,7 +129,7 @@ impl KubernetesStore {
                 "the server must know berth's account, and a Role in namespace {namespace} give it the verb {verb} \
                  on {plural}; `kubectl auth can-i {verb} {plural} -n {namespace}` says whether it does"
             ),
-            Kind::Unavailable { .. } | Kind::Conflict => {
+            Kind::Unavailable { .. } | Kind::Conflict | Kind::Superseded => {
                 "try again when the API server answers; what has landed by then is found out".to_owned()
             }
             Kind::Invalid if denial.is_servers_own() => {
@@ -298,17 +269,16 @@ impl Store for KubernetesStore {
             self.failed("list", &resource, &what, denial)
         };
         let claims = Requests::new(ConfigMap::url_path(&(), Some(&self.namespace)));
-        for _ in 0..LISTINGS {
-            let Some(objects) = self.pages(&claims).await.map_err(failed)? else { continue };
-            let entries: Vec<Entry> =
-                objects.iter().map(|object| self.entry(object)).collect::<Result<_>>()?;
-            let names: BTreeSet<_> = entries.iter().map(|entry| &entry.name).collect();
-            if names.len() != entries.len() {
-                return Err(failed(Denial::garbled("the listing names a claim twice")));
-            }
-            return Ok(entries);
+        let params = ListParams::default().labels(&format!("{DOCUMENT}=claim"));
+        let listing =
+            list::<DynamicObject>(&self.client, &claims, &params, self.limit).await.map_err(failed)?;
+        let entries: Vec<Entry> =
+            listing.items.iter().map(|object| self.entry(object)).collect::<Result<_>>()?;
+        let names: BTreeSet<_> = entries.iter().map(|entry| &entry.name).collect();
+        if names.len() != entries.len() {
+            return Err(failed(Denial::garbled("the listing names a claim twice")));
         }
-        Err(failed(Denial::garbled(format!("the listing expired {LISTINGS} times before its last page"))))
+        Ok(entries)
     }
 
     fn place(&self, key: &Key) -> String {

@@ -19,6 +19,7 @@ mod kubernetes;
 mod lifecycle;
 mod model;
 mod names;
+mod objects;
 mod origins;
 mod pool;
 mod rules;

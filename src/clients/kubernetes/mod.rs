@@ -1,14 +1,37 @@
-//! Ways into a Kubernetes API server, and one request to it ([`request`]).
+//! Ways into a Kubernetes API server, one request to it ([`request`]), and its objects ([`Kubernetes`]).
+//!
+//! Whoever looks gets a [`Seen`]: present or absent, each with its version, or an error, which is "unknown". Whoever
+//! changes needs a [`Fence`](crate::documents::claims::Fence), and gets a [`Writer`] for it. Whoever waits gets a watch
+//! from the version that was seen. Pure are `manifest`, `difference`, `order`, `condition`.
 //!
 //! Must never: repeat a request (kube would repeat even a POST; what may be repeated is decided above us); read the
 //! environment itself. What kube reads there of its own is named at [`Target`].
 
+pub mod condition;
+mod delete;
+pub mod difference;
+mod discovery;
+mod failed;
+mod list;
+pub mod manifest;
+mod object;
+mod observe;
+pub mod order;
 mod request;
+mod wait;
+mod watch;
+mod write;
 
-pub use request::{Denial, request};
+pub use delete::{Deletion, Dependents};
+pub use list::{Listing, list};
+pub use object::{Object, Owner};
+pub use observe::Seen;
+pub use request::{Denial, open, request};
+pub use wait::Judgement;
+pub use write::{Applied, Writer};
 
 use super::RUN_HEADER;
-use crate::{domain::names::ContextName, errors::UserError};
+use crate::{clock::Clock, domain::names::ContextName, errors::UserError};
 use anyhow::{Context, Result};
 use hyper::http::{HeaderName, HeaderValue};
 use kube::{
@@ -16,7 +39,24 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use secrecy::SecretString;
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+/// Objects of one cluster, as one account sees them. Clones share what they know of its kinds.
+#[derive(Clone)]
+pub struct Kubernetes {
+    client: Client,
+    limit: Duration,
+    clock: Clock,
+    discovery: Arc<Mutex<discovery::Discovery>>,
+}
+
+impl Kubernetes {
+    /// Over this client. No request takes longer than `limit` to be answered; deadlines go by `clock`.
+    pub fn new(client: Client, limit: Duration, clock: Clock) -> Self {
+        Self { client, limit, clock, discovery: Arc::default() }
+    }
+}
 
 /// Which API server, and as whom.
 #[derive(Debug, Clone)]

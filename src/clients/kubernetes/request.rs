@@ -89,10 +89,15 @@ impl From<kube::Error> for Denial {
         let (kind, detail) = match error {
             Api(status) => {
                 let asked = status.details.as_ref().map(|about| about.retry_after_seconds);
-                // A typo in an applied object is answered like a broken server, but trying again will not mend it.
-                let typo = status.code == 500 && status.message.contains("field not declared in schema");
                 let wait = asked.filter(|seconds| *seconds > 0).map(u64::from);
-                let kind = if typo { Kind::Invalid } else { kind(status.code, wait) };
+                let kind = match status.code {
+                    // An applied object that does not fit its kind is answered like a broken server, but trying again
+                    // will not mend it.
+                    500 if status.message.contains("failed to create typed patch object") => Kind::Invalid,
+                    // The namespace of an environment's earlier life: it will be gone.
+                    403 if is_about_an_end(&status) => kind(503, wait),
+                    code => kind(code, wait),
+                };
                 let detail = match status.message.as_str() {
                     "" => format!("the answer is {} {}", status.code, status.reason),
                     message => message.to_owned(),
@@ -121,20 +126,39 @@ pub async fn request<T: DeserializeOwned>(
     request: Result<Request<Vec<u8>>, NotBuilt>,
     limit: Duration,
 ) -> Result<T, Denial> {
-    let request = request.map_err(kube::Error::BuildRequest)?;
-    let exchange = async {
-        let (head, body) = client.send(request.map(Body::from)).await?.into_parts();
-        Ok((head, body.collect_bytes().await?))
-    };
-    let exchanged: kube::Result<_> = match tokio::time::timeout(limit, exchange).await {
-        Ok(exchanged) => exchanged,
-        Err(_) => return Err(Denial::garbled(format!("no answer within {limit:?}"))),
-    };
-    let (head, body) = exchanged?;
-    if !head.status.is_success() {
-        return Err(Denial::answered(head.status, &head.headers, &body));
-    }
+    let exchange = async { Ok(open_now(client, request).await?.collect_bytes().await?) };
+    let body = within(limit, exchange).await?;
     Ok(serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?)
+}
+
+/// Sends it once, and leaves the answer to be read as it comes. The limit is for its beginning.
+pub async fn open(
+    client: &Client,
+    request: Result<Request<Vec<u8>>, NotBuilt>,
+    limit: Duration,
+) -> Result<Body, Denial> {
+    within(limit, open_now(client, request)).await
+}
+
+async fn open_now(client: &Client, request: Result<Request<Vec<u8>>, NotBuilt>) -> Result<Body, Denial> {
+    let request = request.map_err(kube::Error::BuildRequest)?;
+    let (head, body) = client.send(request.map(Body::from)).await?.into_parts();
+    if !head.status.is_success() {
+        return Err(Denial::answered(head.status, &head.headers, &body.collect_bytes().await?));
+    }
+    Ok(body)
+}
+
+async fn within<T>(limit: Duration, exchange: impl Future<Output = Result<T, Denial>>) -> Result<T, Denial> {
+    match tokio::time::timeout(limit, exchange).await {
+        Ok(exchanged) => exchanged,
+        Err(_) => Err(Denial::garbled(format!("no answer within {limit:?}"))),
+    }
+}
+
+fn is_about_an_end(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|about| &about.causes);
+    causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// The body, if it is a `Status` that fits the answer's code.

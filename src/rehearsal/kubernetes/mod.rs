@@ -1,21 +1,53 @@
-//! A small API server: generic over resources, exact in what a client's correctness hangs on:
-//! versions, preconditions, finalizers, consistent pages, and metav1.Status for everything that is refused.
+//! A small API server: exact in what a client's correctness hangs on. Versions, preconditions, finalizers, ownership,
+//! consistent pages, watches, and metav1.Status for everything that is refused.
 //!
-//! `target` is what a path names, `requests` what the server does on one, `refusal` how it says no, `select` are the selectors,
-//! `validate` is what objects must be.
-//! Here is its state: one map of objects and one version for all of them.
+//! In reading order: `kinds` are served (`builtin` or by `definitions`) and told by `discovery`; a path names a `target`,
+//! `requests` says what is asked, `list`, `write`, `patch`, `apply` and `delete` do it, `admit` says what an object must be
+//! (`schema`, `rules`, `validate`, `builtin_defaults`), `ownership` who owns which of its `fields` (`merge`, `shape`),
+//! `watch` tells what has happened, `refusal` how the server says no, `select` are the selectors.
+//! What the cluster does by itself is in `collect`; what other controllers do, in `controllers`.
+//!
+//! Here is its state: one map of objects, one version for all of them, and the last events.
 //! It must never be kinder than the real server: an object that this takes, that takes.
 
+mod admit;
+mod apply;
+mod builtin;
+mod builtin_defaults;
+mod builtin_shapes;
+mod collect;
+mod controllers;
+mod definitions;
+mod delete;
+mod discovery;
+mod fields;
+mod history;
+mod kinds;
+mod list;
+mod merge;
+mod options;
+mod ownership;
+mod patch;
 mod refusal;
 mod requests;
+mod rules;
+mod schema;
 mod select;
+mod shape;
 mod target;
 mod validate;
+mod watch;
+mod write;
+
+pub use watch::{Told, Watch};
 
 use super::BEGINNING;
+use history::History;
 use jiff::Timestamp;
+use kinds::{DEFINITIONS, Kinds};
+use list::Page;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Where an object is kept: resource as kubectl writes it (`configmaps`, `clusters.cluster.x-k8s.io`), namespace, name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,13 +63,17 @@ impl Key {
     }
 }
 
-/// The server. A new one has the namespace `default` and lets everybody do everything.
+/// The server. A new one has the namespace `default` and the built-in kinds, and lets everybody do everything.
 #[derive(Clone)]
 pub struct ApiServer {
     pub(super) now: Timestamp,
-    objects: BTreeMap<Key, Value>,
+    objects: BTreeMap<Key, Arc<Value>>,
+    kinds: Kinds,
     /// The version of the last change, whatever it changed.
     version: u64,
+    history: History,
+    /// The version up to which everything the cluster does by itself has been done.
+    settled: u64,
     /// What is left of the lists that were cut into pages, by the number of their continue token.
     pages: BTreeMap<u64, Page>,
     issued_pages: u64,
@@ -46,20 +82,15 @@ pub struct ApiServer {
     denials: Vec<(String, String)>,
 }
 
-#[derive(Clone)]
-struct Page {
-    version: u64,
-    rest: Vec<Value>,
-    /// Without selectors the server tells how many remain.
-    counted: bool,
-}
-
 impl Default for ApiServer {
     fn default() -> Self {
         let mut server = Self {
             now: BEGINNING,
             objects: BTreeMap::new(),
+            kinds: Kinds::default(),
             version: 0,
+            history: History::default(),
+            settled: 0,
             pages: BTreeMap::new(),
             issued_pages: 0,
             users: BTreeMap::new(),
@@ -79,6 +110,27 @@ impl ApiServer {
             "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
         });
         self.put("namespaces", "", name, object);
+    }
+
+    /// Serves a kind without saying what its objects must be: stores a definition that takes everything, with `/status`.
+    /// `resource` is written as kubectl does: `clusters.cluster.x-k8s.io`.
+    pub fn add_kind(&mut self, resource: &str, version: &str, kind: &str, namespaced: bool) {
+        let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
+        let scope = if namespaced { "Namespaced" } else { "Cluster" };
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let mut object = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "spec": {
+                "group": group, "scope": scope, "names": {"plural": plural, "kind": kind},
+                "versions": [{
+                    "name": version, "served": true, "storage": true, "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": schema},
+                }],
+            },
+        });
+        definitions::complete(&mut object);
+        self.put(DEFINITIONS, "", resource, object);
+        self.settle();
     }
 
     /// Puts an object there as it is, past all rules, but with what every object has: name, uid, version, time.
@@ -108,16 +160,16 @@ impl ApiServer {
 
     /// An object as it is stored. `resource` is written as kubectl does: `configmaps`, `clusters.cluster.x-k8s.io`.
     pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<&Value> {
-        self.objects.get(&Key::new(resource, namespace, name))
+        self.objects.get(&Key::new(resource, namespace, name)).map(|object| &**object)
     }
 
     /// All objects of a resource with their namespaces and names.
     pub fn all<'a>(&'a self, resource: &'a str) -> impl Iterator<Item = (&'a str, &'a str, &'a Value)> {
-        let of = move |(key, _): &(&Key, &Value)| key.resource == resource;
+        let first = Key::new(resource, "", "");
         self.objects
-            .iter()
-            .filter(of)
-            .map(|(key, object)| (key.namespace.as_str(), key.name.as_str(), object))
+            .range(first..)
+            .take_while(move |(key, _)| key.resource == resource)
+            .map(|(key, object)| (key.namespace.as_str(), key.name.as_str(), &**object))
     }
 
     /// Takes an object away as if it had never had finalizers. Whether it was there.
@@ -140,58 +192,40 @@ impl ApiServer {
         self.denials.clear();
     }
 
-    /// Lets all continue tokens given so far expire, as compaction does after five minutes.
-    pub fn expire_pages(&mut self) {
-        self.pages.clear();
+    /// Forgets all events and all begun lists, as compaction does after five minutes: continue tokens and the versions
+    /// that watches could begin at have expired.
+    pub fn compact(&mut self) {
+        self.history.forget(self.version);
+        self.pages.values_mut().for_each(Page::expire);
     }
 
-    /// What the namespace controller does: empties namespaces that are being deleted, and ends those that are empty.
-    pub(super) fn settle(&mut self) {
-        let ending: Vec<String> = self
-            .all("namespaces")
-            .filter(|(_, _, object)| deleting(object))
-            .map(|(_, name, _)| name.to_owned())
-            .collect();
-        for namespace in ending {
-            let within = self.objects.keys().filter(|key| key.namespace == namespace);
-            for key in within.cloned().collect::<Vec<_>>() {
-                self.delete_or_mark(&key);
-            }
-            if !self.objects.keys().any(|key| key.namespace == namespace) {
-                self.erase(&Key::new("namespaces", "", &namespace));
-            }
-        }
+    /// Lets time come to this.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        self.now = now;
+        self.settle();
+        // A watch may have come to its end.
+        self.history.ring();
     }
 
-    /// Deletes an object, or marks it as being deleted while something holds it. It says what is left of it.
-    fn delete_or_mark(&mut self, key: &Key) -> Option<Value> {
-        let mut object = self.objects.get(key)?.clone();
-        if !held(key, &object) {
-            self.erase(key);
-            return None;
-        }
-        if !deleting(&object) {
-            object["metadata"]["deletionTimestamp"] = json!(self.now);
-            if key.resource == "namespaces" {
-                object["status"]["phase"] = json!("Terminating");
-            } else {
-                object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
-            }
-            object = self.store(key.clone(), object);
-        }
-        Some(object)
-    }
-
-    fn store(&mut self, key: Key, mut object: Value) -> Value {
+    fn store(&mut self, key: Key, mut object: Value) -> Arc<Value> {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.objects.insert(key, object.clone());
+        if key.resource == DEFINITIONS {
+            self.kinds.define(&key.name, &object);
+        }
+        let object = Arc::new(object);
+        let before = self.objects.insert(key.clone(), object.clone());
+        self.history.add(self.version, key, before, Some(object.clone()));
         object
     }
 
-    fn erase(&mut self, key: &Key) -> Option<Value> {
+    fn erase(&mut self, key: &Key) -> Option<Arc<Value>> {
         let gone = self.objects.remove(key)?;
         self.version += 1;
+        if key.resource == DEFINITIONS {
+            self.kinds.forget(&key.name);
+        }
+        self.history.add(self.version, key.clone(), Some(gone.clone()), None);
         Some(gone)
     }
 
@@ -204,7 +238,7 @@ impl ApiServer {
 }
 
 fn deleting(object: &Value) -> bool {
-    object["metadata"].get("deletionTimestamp").is_some()
+    object["metadata"].get("deletionTimestamp").is_some_and(|time| !time.is_null())
 }
 
 /// Whether something must be done before this object can go.
@@ -212,4 +246,8 @@ fn held(key: &Key, object: &Value) -> bool {
     let some = |list: &Value| list.as_array().is_some_and(|l| !l.is_empty());
     some(&object["metadata"]["finalizers"])
         || (key.resource == "namespaces" && some(&object["spec"]["finalizers"]))
+}
+
+fn version_of(object: &Value) -> Option<&str> {
+    object["metadata"]["resourceVersion"].as_str().filter(|v| !v.is_empty())
 }

@@ -2,9 +2,29 @@
 //!
 //! It must never let an expression that it does not understand select everything.
 
+use super::kinds::Kind;
 use super::refusal::{Refusal, bad_request};
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// The fields that can be selected by, beside name and namespace.
+fn fields(resource: &str) -> &'static [&'static str] {
+    match resource {
+        "events" => &[
+            "involvedObject.kind",
+            "involvedObject.name",
+            "involvedObject.namespace",
+            "involvedObject.uid",
+            "reason",
+            "type",
+        ],
+        "namespaces" => &["status.phase"],
+        "pods" => &["spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase"],
+        "secrets" => &["type"],
+        "jobs.batch" => &["status.successful"],
+        _ => &[],
+    }
+}
 
 /// What a list asks for.
 pub(super) struct Selector {
@@ -61,7 +81,7 @@ impl Requirement {
 }
 
 impl Selector {
-    pub(super) fn of(query: &BTreeMap<String, String>) -> Result<Self, Refusal> {
+    pub(super) fn of(kind: &Kind, query: &BTreeMap<String, String>) -> Result<Self, Refusal> {
         let parse = |name: &str| -> Result<Vec<Requirement>, Refusal> {
             let text = query.get(name).map_or("", String::as_str);
             let parse = |part: &str| {
@@ -70,14 +90,22 @@ impl Selector {
             };
             split(text).into_iter().map(parse).collect()
         };
-        let (labels, fields) = (parse("labelSelector")?, parse("fieldSelector")?);
-        for field in &fields {
-            if field.values.is_none() || !matches!(field.key.as_str(), "metadata.name" | "metadata.namespace")
-            {
-                return Err(bad_request(format!("field label not supported: {}", field.key)));
+        let (labels, selected) = (parse("labelSelector")?, parse("fieldSelector")?);
+        let known = ["metadata.name", "metadata.namespace"].iter().chain(fields(&kind.resource()));
+        let known: Vec<&str> = known.copied().collect();
+        for field in &selected {
+            if field.values.is_none() {
+                let text = &field.key;
+                return Err(bad_request(format!("invalid selector: '{text}'; can't understand '{text}'")));
+            }
+            if !known.contains(&field.key.as_str()) {
+                let told: Vec<String> = known.iter().map(|field| format!("{field:?}")).collect();
+                let only = told.join(", ");
+                let message = format!("{:?} is not a known field selector: only {only}", field.key);
+                return Err(bad_request(message));
             }
         }
-        Ok(Self { labels, fields })
+        Ok(Self { labels, fields: selected })
     }
 
     pub(super) fn is_everything(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What the server makes of an object before it stores it, and what it refuses: names, labels, annotations, data.
 //!
-//! Only what a client can run into; schemas of custom resources are not known here.
+//! Only what a client can run into; schemas of custom resources are checked elsewhere.
 //! It must never look at other objects.
 
 use super::refusal::{Cause, Refusal, bad_request, invalid};
@@ -40,7 +40,7 @@ pub(super) fn normalise(target: &Target, object: &mut Value) -> Result<(), Refus
     let unreadable = |what: &str, why: &str| {
         bad_request(format!(
             "{kind} in version {:?} cannot be handled as a {kind}: {what}: {why}",
-            target.version
+            target.kind.version
         ))
     };
     let map = |object: &Value, part: &str| match &object[part] {
@@ -103,7 +103,7 @@ fn drop_empty(object: &mut Value) {
 }
 
 /// Refuses a normalised object that breaks a rule.
-pub(super) fn validate(target: &Target, object: &Value) -> Result<(), Refusal> {
+pub(super) fn validate(target: &Target, object: &Value) -> Vec<Cause> {
     let metadata = &object["metadata"];
     let name = metadata["name"].as_str().unwrap_or_default();
     let mut causes = vec![];
@@ -145,7 +145,8 @@ pub(super) fn validate(target: &Target, object: &Value) -> Result<(), Refusal> {
             }
         }
         if data_size(object, sensitive) > LARGEST_DATA {
-            causes.push(too_long(if sensitive { "data" } else { "" }, LARGEST_DATA));
+            // Go prints the path of the object itself so.
+            causes.push(too_long(if sensitive { "data" } else { "[]" }, LARGEST_DATA));
         }
     }
     let annotations = values(metadata, "annotations");
@@ -153,11 +154,7 @@ pub(super) fn validate(target: &Target, object: &Value) -> Result<(), Refusal> {
     if size > LARGEST_ANNOTATIONS {
         causes.push(too_long("metadata.annotations", LARGEST_ANNOTATIONS));
     }
-    if causes.is_empty() {
-        return Ok(());
-    }
-    let kind = object["kind"].as_str().unwrap_or_default();
-    Err(invalid(kind, &target.group, name, &causes))
+    causes
 }
 
 /// A name that is missing altogether.
@@ -168,7 +165,7 @@ pub(super) fn nameless(target: &Target, object: &Value) -> Refusal {
         message: "Required value: name or generateName is required".to_owned(),
     };
     let kind = object["kind"].as_str().unwrap_or_default();
-    invalid(kind, &target.group, "", &[cause])
+    invalid(kind, &target.kind.group, "", &[cause])
 }
 
 /// A custom resource must be updated from a version.
@@ -179,7 +176,7 @@ pub(super) fn versionless(target: &Target, object: &Value, name: &str) -> Refusa
         message: "Invalid value: 0: must be specified for an update".to_owned(),
     };
     let kind = object["kind"].as_str().unwrap_or_default();
-    invalid(kind, &target.group, name, &[cause])
+    invalid(kind, &target.kind.group, name, &[cause])
 }
 
 fn too_long(field: &str, most: usize) -> Cause {

@@ -104,7 +104,7 @@ fn hint(what: &Told<'_>, kind: Kind, error: &ClientError) -> String {
         Kind::Unavailable { .. } => {
             "nothing was changed on that ground; `vault status` tells more, then try again".to_owned()
         }
-        Kind::Conflict => "somebody else wrote there: try again".to_owned(),
+        Kind::Conflict | Kind::Superseded => "somebody else wrote there: try again".to_owned(),
         Kind::Invalid if is_redirect(error) => {
             "give the address of the active node, or of a load balancer that forwards to it".to_owned()
         }

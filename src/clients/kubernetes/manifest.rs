@@ -1,0 +1,237 @@
+//! What is to be applied: one object as somebody wrote it, checked and stamped. Pure.
+//!
+//! Must never: take an object that is not named exactly; send what only a server may say of an object.
+
+use crate::{
+    domain::{claim::ObjectName, names::Generation},
+    errors::{Exit, UserError},
+};
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// Whose an object is: on everything that berth makes.
+pub const ENVIRONMENT: &str = "berth.dev/environment";
+/// By which taking of the claim it was written last.
+pub const GENERATION: &str = "berth.dev/generation";
+/// The digest of what was applied last.
+pub const APPLIED: &str = "berth.dev/applied";
+
+/// What of an object's metadata is the server's. What is neither this nor known is sent, so that a typo is told.
+const SERVERS: [&str; 8] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+/// The longest name that a server takes.
+const NAME: usize = 253;
+
+/// An object as it is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    name: ObjectName,
+    value: Value,
+}
+
+impl Manifest {
+    /// Takes one object; where it is wrong, the error names it as far as it can.
+    pub fn parse(value: Value) -> Result<Self> {
+        let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let namespace = Some(text("/metadata/namespace")).filter(|namespace| !namespace.is_empty());
+        let (api_version, kind) = (text("/apiVersion"), text("/kind"));
+        let name = ObjectName { api_version, kind, namespace, name: text("/metadata/name") };
+        let mut value = value;
+        check(&name, &value).and_then(|()| normalise(&name, &mut value)).with_context(|| {
+            UserError::new(Exit::Failed, format!("{} cannot be applied", described(&name)))
+        })?;
+        Ok(Self { name, value })
+    }
+
+    /// What it is called. The namespace is what it says itself.
+    pub fn name(&self) -> &ObjectName {
+        &self.name
+    }
+    /// The object.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+    /// What its kind belongs to; empty for the core.
+    pub fn group(&self) -> &str {
+        group(&self.name.api_version)
+    }
+
+    /// In this namespace.
+    pub(super) fn within(mut self, namespace: Option<String>) -> Self {
+        match &namespace {
+            Some(namespace) => self.value["metadata"]["namespace"] = json!(namespace),
+            None => drop(self.metadata().remove("namespace")),
+        }
+        self.name.namespace = namespace;
+        self
+    }
+
+    /// As it is sent: with the digest of itself, and with the mark of the environment and generation, if it is to be
+    /// ours. The generation is no part of the digest.
+    pub(super) fn stamped(mut self, owner: Option<(&str, Generation)>) -> Value {
+        if let Some((environment, _)) = owner {
+            self.value["metadata"]["labels"][ENVIRONMENT] = json!(environment);
+        }
+        // A map of serde_json is sorted: equal objects have equal texts.
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.value.to_string().as_bytes());
+        let digest: String = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        self.value["metadata"]["annotations"][APPLIED] = json!(digest);
+        if let Some((_, generation)) = owner {
+            self.value["metadata"]["labels"][GENERATION] = json!(generation.to_string());
+        }
+        self.value
+    }
+
+    fn metadata(&mut self) -> &mut Map<String, Value> {
+        self.value["metadata"].as_object_mut().expect("`check` took only objects with metadata")
+    }
+}
+
+/// What is applied together: no object twice.
+#[derive(Debug, Clone, Default)]
+pub struct Bundle {
+    pub(super) manifests: Vec<Manifest>,
+    pub(super) namespace: Option<String>,
+    pub(super) shared: BTreeSet<ObjectName>,
+}
+
+impl Bundle {
+    /// Of these objects, in any order. A `List` is what it holds.
+    pub fn of(objects: impl IntoIterator<Item = Value>) -> Result<Self> {
+        let mut manifests = Vec::new();
+        for object in objects {
+            unfold(object, &mut manifests)?;
+        }
+        let mut names = BTreeSet::new();
+        for manifest in &manifests {
+            let name = manifest.name();
+            if !names.insert((manifest.group(), &name.kind, &name.namespace, &name.name)) {
+                bail!(
+                    UserError::new(Exit::Failed, format!("{name} is there twice"))
+                        .hint("one of the two would win, and nobody could say which: leave one away")
+                );
+            }
+        }
+        Ok(Self { manifests, namespace: None, shared: BTreeSet::new() })
+    }
+
+    /// Where objects of kinds with namespaces are that name none.
+    pub fn within(self, namespace: impl Into<String>) -> Self {
+        Self { namespace: Some(namespace.into()), ..self }
+    }
+
+    /// These may be there already and be nobody's, such as the CRDs of an operator that the whole cluster uses. They get
+    /// our fields but not our labels, so that berth never takes them for its own, and never deletes them. Those that are
+    /// not there are made as all others; those of another environment are refused as all others.
+    pub fn sharing(mut self, names: impl IntoIterator<Item = ObjectName>) -> Self {
+        self.shared.extend(names);
+        self
+    }
+}
+
+fn unfold(object: Value, into: &mut Vec<Manifest>) -> Result<()> {
+    let is_list = object["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+    match object {
+        // A document of comments alone.
+        Value::Null => Ok(()),
+        Value::Object(mut list) if is_list && list.get("items").is_some_and(Value::is_array) => {
+            let Some(Value::Array(items)) = list.remove("items") else { return Ok(()) };
+            items.into_iter().try_for_each(|item| unfold(item, into))
+        }
+        object => {
+            into.push(Manifest::parse(object)?);
+            Ok(())
+        }
+    }
+}
+
+/// The part of `group/version` before the slash; the core's versions have none.
+pub(super) fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// What becomes a segment of a path must stay one.
+pub(super) fn is_segment(text: &str) -> bool {
+    (1..=NAME).contains(&text.len())
+        && !matches!(text, "." | "..")
+        && text.bytes().all(|b| b.is_ascii_graphic() && !b"/%?#\\\"<>^`{|}".contains(&b))
+}
+
+fn check(name: &ObjectName, value: &Value) -> Result<()> {
+    if !value.is_object() || !value["metadata"].is_object() {
+        bail!("it is no object with metadata");
+    }
+    if value["metadata"].get("generateName").is_some() {
+        bail!("metadata.generateName: its name would be another each time; give it a name");
+    }
+    if value["metadata"].get("namespace").is_some_and(|namespace| !namespace.is_string()) {
+        bail!("metadata.namespace is no text");
+    }
+    let api_version: Vec<&str> = name.api_version.split('/').collect();
+    if api_version.len() > 2 || !api_version.iter().all(|part| is_segment(part)) {
+        bail!("apiVersion is none: {:?}", name.api_version);
+    }
+    for (field, text) in [("kind", Some(&name.kind)), ("metadata.name", Some(&name.name))]
+        .into_iter()
+        .chain([("metadata.namespace", name.namespace.as_ref())])
+    {
+        if text.is_some_and(|text| !is_segment(text)) {
+            bail!("{field} is none: {:?}", text.map_or("", |text| text));
+        }
+    }
+    for marks in ["labels", "annotations"] {
+        match &value["metadata"][marks] {
+            Value::Null => {}
+            Value::Object(marks)
+                if marks.keys().any(|key| [ENVIRONMENT, GENERATION, APPLIED].contains(&&**key)) =>
+            {
+                bail!("labels and annotations of berth.dev are berth's own to set");
+            }
+            Value::Object(all) => {
+                if let Some((key, _)) = all.iter().find(|(_, text)| !text.is_string()) {
+                    bail!("metadata.{marks}[{key:?}] is no text: put it in quotes");
+                }
+            }
+            _ => bail!("metadata.{marks} is no map"),
+        }
+    }
+    Ok(())
+}
+
+/// Leaves away what is the server's: a status, a uid. What is written in a way that the server does not keep is written
+/// as it is kept, so that it can be found again.
+fn normalise(name: &ObjectName, value: &mut Value) -> Result<()> {
+    let Value::Object(fields) = value else { return Ok(()) };
+    fields.remove("status");
+    if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
+        metadata.retain(|field, value| !SERVERS.contains(&field.as_str()) && !value.is_null());
+    }
+    if (name.api_version.as_str(), name.kind.as_str()) == ("v1", "Secret")
+        && let Some(Value::Object(plain)) = fields.remove("stringData")
+    {
+        let data = fields.entry("data").or_insert_with(|| json!({}));
+        for (key, text) in plain {
+            let Value::String(text) = text else { bail!("stringData[{key:?}] is no text") };
+            data[key.as_str()] = json!(k8s_openapi::ByteString(text.into_bytes()));
+        }
+    }
+    Ok(())
+}
+
+fn described(name: &ObjectName) -> String {
+    match (name.kind.as_str(), name.name.as_str()) {
+        ("", "") => "an object without kind and name".to_owned(),
+        ("", _) => format!("an object without kind called {:?}", name.name),
+        (_, "") => format!("a {} without name", name.kind.to_lowercase()),
+        _ => name.to_string(),
+    }
+}

@@ -1,0 +1,228 @@
+//! Watches: one for each kind and namespace, from the version of a look, so that nothing after it is missed.
+//!
+//! Must never: wait for ever on a connection that is dead; take the end of a watch for a change.
+
+use super::{
+    Denial, Kubernetes, Seen,
+    condition::condition,
+    discovery::{Served, defined},
+    failed::{Failed, unread},
+    list,
+    manifest::group,
+    object::Object,
+    observe::{Look, requests},
+    open,
+};
+use crate::{
+    clients::{Failure, Kind},
+    domain::claim::ObjectName,
+    progress::Wait,
+};
+use http_body_util::BodyExt as _;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    api::{ListParams, WatchParams},
+    client::Body,
+    core::ApiResource,
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How long the server is asked to keep a watch.
+const LIFE: u32 = 290;
+/// When a connection on which nothing has come is taken for dead: later than the server would have ended the watch.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// A change that a watch told.
+pub(super) struct Change {
+    pub(super) object: Object,
+    pub(super) gone: bool,
+}
+
+pub(super) struct Watch {
+    look: Arc<Look>,
+    body: Body,
+    read: Vec<u8>,
+}
+
+impl Watch {
+    /// `None`: the server has forgotten that version, so there are changes.
+    pub(super) async fn open(kubernetes: &Kubernetes, look: Arc<Look>) -> Result<Option<Self>, Failed> {
+        let params = WatchParams {
+            field_selector: look.selector(),
+            timeout: Some(LIFE),
+            bookmarks: false,
+            ..WatchParams::default()
+        };
+        let asked = look.requests().watch(&params, &look.version);
+        match open(&kubernetes.client, asked, kubernetes.limit).await {
+            Ok(body) => Ok(Some(Self { look, body, read: Vec::new() })),
+            Err(denial) if denial.is_expired() => Ok(None),
+            Err(denial) => Err(failed(&look, denial)),
+        }
+    }
+
+    /// `None`: it is over, and a new look is due.
+    pub(super) async fn next(&mut self) -> Result<Option<Change>, Failed> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.read.drain(..=end).collect();
+                if let Some(told) = self.told(&line).map_err(|denial| failed(&self.look, denial))? {
+                    return Ok(told);
+                }
+                continue;
+            }
+            // A cut is an end: whatever was lost, the new look shows.
+            match tokio::time::timeout(SILENCE, self.body.frame()).await {
+                Ok(Some(Ok(frame))) => self.read.extend(frame.into_data().unwrap_or_default()),
+                Ok(None | Some(Err(_))) | Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    /// Outer `None`: nothing. Inner `None`: the end.
+    fn told(&self, line: &[u8]) -> Result<Option<Option<Change>>, Denial> {
+        let mut event: Value =
+            serde_json::from_slice(line).map_err(|e| Denial::from(kube::Error::SerdeError(e)))?;
+        let object = event["object"].take();
+        let gone = match event["type"].as_str() {
+            Some("ADDED" | "MODIFIED") => false,
+            Some("DELETED") => true,
+            Some("BOOKMARK") => return Ok(None),
+            Some("ERROR") => {
+                let denial = match serde_json::from_value(object) {
+                    Ok(status) => Denial::from(kube::Error::Api(status)),
+                    Err(_) => Denial::garbled("the watch told an error without saying which"),
+                };
+                return if denial.is_expired() { Ok(Some(None)) } else { Err(denial) };
+            }
+            _ => return Err(Denial::garbled("the answer is no watch")),
+        };
+        let ApiResource { api_version, kind, .. } = &self.look.served.resource;
+        Ok(Some(Some(Change { object: Object::parse(api_version, kind, object)?, gone })))
+    }
+}
+
+fn failed(look: &Look, denial: Denial) -> Failed {
+    let within =
+        look.namespace.as_ref().map_or(String::new(), |namespace| format!(" in namespace {namespace}"));
+    Failed::new(format!("watch {}{within}", look.served.plural()), denial)
+}
+
+impl Seen {
+    /// Wakes on the first change after this very look.
+    pub fn changed(&self, on: impl std::fmt::Display) -> Wait {
+        Self::any_changed(std::slice::from_ref(self), on)
+    }
+
+    /// Wakes on the first change to any of these after they were looked at: one watch for all of one look. Of none, it
+    /// never wakes.
+    pub fn any_changed(seen: &[Self], on: impl std::fmt::Display) -> Wait {
+        let watched = Watched::of(seen).into_iter().map(|watched| {
+            // The one wait is told once.
+            Wait::new("", async move { watched.woken().await.map_err(|failed| unread(vec![failed])) })
+        });
+        Wait { on: on.to_string(), ..Wait::any(watched.collect()) }
+    }
+}
+
+/// What one watch is for.
+pub(super) enum Watched {
+    Objects {
+        kubernetes: Kubernetes,
+        look: Arc<Look>,
+        names: BTreeSet<String>,
+    },
+    /// A kind that is not served: until a CRD brings it.
+    Kind {
+        kubernetes: Kubernetes,
+        name: ObjectName,
+    },
+}
+
+impl Watched {
+    pub(super) fn of(seen: &[Seen]) -> Vec<Self> {
+        let mut looks: BTreeMap<*const Look, Self> = BTreeMap::new();
+        let mut kinds: BTreeMap<(&str, &str), Self> = BTreeMap::new();
+        for one in seen {
+            let (kubernetes, name) = (one.kubernetes.clone(), one.name());
+            let Some(look) = &one.look else {
+                let kind = (name.api_version.as_str(), name.kind.as_str());
+                kinds.entry(kind).or_insert(Self::Kind { kubernetes, name: name.clone() });
+                continue;
+            };
+            let watched = looks.entry(Arc::as_ptr(look)).or_insert_with(|| Self::Objects {
+                kubernetes,
+                look: look.clone(),
+                names: BTreeSet::new(),
+            });
+            if let Self::Objects { names, .. } = watched {
+                names.insert(name.name.clone());
+            }
+        }
+        looks.into_values().chain(kinds.into_values()).collect()
+    }
+
+    /// Until the first change, or the end of the watch.
+    async fn woken(self) -> Result<(), Failed> {
+        match self {
+            Self::Kind { kubernetes, name } => kubernetes.until_served(&name).await,
+            Self::Objects { kubernetes, look, names } => {
+                let Some(mut watch) = Watch::open(&kubernetes, look).await? else { return Ok(()) };
+                while let Some(change) = watch.next().await? {
+                    if names.contains(&change.object.name().name) {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Kubernetes {
+    /// Until an established CRD defines that kind.
+    pub(super) async fn until_served(&self, name: &ObjectName) -> Result<(), Failed> {
+        let resource = ApiResource::erase::<CustomResourceDefinition>(&());
+        let served = Arc::new(Served { resource, namespaced: false, young: false });
+        let listed =
+            list::<Value>(&self.client, &requests(&served, None), &ListParams::default(), self.limit).await;
+        let unknown = |denial| Failed::new(format!("find out what will bring {name}"), denial);
+        let listing = listed.map_err(unknown)?;
+        let brings = |crd: &Value| {
+            group(&name.api_version) == crd["spec"]["group"].as_str().unwrap_or_default()
+                && condition(crd, "Established").is_true()
+                && defined(crd).iter().any(|served| {
+                    (&served.resource.api_version, &served.resource.kind) == (&name.api_version, &name.kind)
+                })
+        };
+        if let Some(crd) = listing.items.iter().find(|crd| brings(crd)) {
+            self.learn(crd).await;
+            return Ok(());
+        }
+        let look = Arc::new(Look { served, namespace: None, only: None, version: listing.version });
+        let Some(mut watch) = Watch::open(self, look).await? else { return Ok(()) };
+        while let Some(Change { object, gone }) = watch.next().await? {
+            if !gone && brings(object.value()) {
+                self.learn(object.value()).await;
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        denial.failure
+    }
+}
+
+/// What ends a wait that nobody can end any more.
+pub(super) fn late(doing: String, last: String) -> Failed {
+    Failed::new(doing, Failure { kind: Kind::Unavailable { wait: None }, detail: last })
+}

@@ -1,0 +1,309 @@
+//! The only way to change objects of a cluster: with a fence, over what was seen, and only what differs.
+//!
+//! The fence is held at the object (DESIGN §2 rule 3): every write carries the version of what was seen, or, of what was
+//! absent, that of the listing, so that it lands only if nobody has written since; and it is not sent at all if what was
+//! seen is of a newer generation, or not ours.
+//!
+//! An object that differs in nothing but an older generation is marked: a small patch of that label, which gives it a new
+//! version and no new content. It cannot be left alone. Say that an older run wants something else of it, and that its
+//! request, late, carries the very version that we see now (the object holds what we want from before: a commit that was
+//! taken back). If we wrote nothing, that request would still land, after us. So a run marks each object once; looking
+//! again in the same generation writes nothing. Must never: try again; write what it has not looked at.
+
+use super::{
+    Denial, Kubernetes, Seen,
+    condition::condition,
+    difference::{Difference, MANAGER, difference},
+    discovery::defined,
+    failed::{Failed, unread, unwritten},
+    manifest::{Bundle, ENVIRONMENT, GENERATION, Manifest, group},
+    object::Owner,
+    observe::{IN_FLIGHT, requests},
+    order::Stage,
+    request,
+    wait::Judgement,
+};
+use crate::{
+    clients::{Failure, Kind},
+    documents::claims::Fence,
+    domain::{
+        claim::ObjectName,
+        names::{EnvironmentName, Generation},
+    },
+};
+use anyhow::Result;
+use futures::{StreamExt, stream};
+use kube::api::{Patch, PatchParams};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// How long a server may take to establish CRDs that it was given.
+const ESTABLISHED: Duration = Duration::from_secs(60);
+
+/// Changes objects in the name of one taking of a claim.
+pub struct Writer<'a> {
+    pub(super) kubernetes: &'a Kubernetes,
+    pub(super) fence: &'a Fence,
+    pub(super) environment: EnvironmentName,
+}
+
+/// What an apply came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// What was written, because it differed.
+    pub written: Vec<ObjectName>,
+    /// What was marked with this generation, and is otherwise as it was.
+    pub marked: Vec<ObjectName>,
+    /// What was already so.
+    pub unchanged: Vec<ObjectName>,
+}
+
+/// What is to be sent for one object.
+struct Change {
+    seen: Seen,
+    patch: Patch<Value>,
+    is_mark: bool,
+}
+
+/// What is read of the answer.
+#[derive(Deserialize)]
+struct Written {
+    metadata: Named,
+}
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+impl Kubernetes {
+    /// What may change objects, as long as the fence stands.
+    pub fn writer<'a>(&'a self, fence: &'a Fence) -> Writer<'a> {
+        Writer { kubernetes: self, fence, environment: fence.name() }
+    }
+}
+
+impl Writer<'_> {
+    /// Makes all of these so. Everything is looked at and judged before the first write; only objects whose kind the
+    /// bundle itself brings are looked at once their CRDs are established. Where something fails, the rest of its stage
+    /// is still tried, no later stage is begun, and all that failed is told.
+    pub async fn apply(&self, bundle: &Bundle) -> Result<Applied> {
+        let brought = brought(bundle);
+        let (later, now): (Vec<Manifest>, Vec<Manifest>) = bundle
+            .manifests
+            .iter()
+            .cloned()
+            .partition(|manifest| brought.contains_key(&kind_of(manifest.name())));
+        let mut applied = Applied::default();
+        let mut stages = self.judged(bundle, now, &mut applied).await?;
+        for stage in Stage::ALL {
+            if stage == Stage::Rest && !later.is_empty() {
+                let crds: BTreeSet<_> =
+                    later.iter().map(|one| brought[&kind_of(one.name())].clone()).collect();
+                self.establish(&crds.into_iter().collect::<Vec<_>>()).await?;
+                for (stage, changes) in self.judged(bundle, later.clone(), &mut applied).await? {
+                    stages.entry(stage).or_default().extend(changes);
+                }
+            }
+            self.write(stages.remove(&stage).unwrap_or_default(), &mut applied).await?;
+        }
+        Ok(applied)
+    }
+
+    /// What must be written of these, by stage.
+    async fn judged(
+        &self,
+        bundle: &Bundle,
+        manifests: Vec<Manifest>,
+        applied: &mut Applied,
+    ) -> Result<BTreeMap<Stage, Vec<Change>>> {
+        let placed = self.placed(bundle, manifests).await?;
+        let names: Vec<ObjectName> = placed.iter().map(|manifest| manifest.name().clone()).collect();
+        let seen = self.kubernetes.observe_all(&names).await?;
+        let (mut stages, mut failed) = (BTreeMap::<_, Vec<Change>>::new(), Vec::new());
+        for (manifest, seen) in placed.into_iter().zip(seen) {
+            let (stage, shared) = (Stage::of(&manifest), bundle.shared.contains(manifest.name()));
+            let name = manifest.name().clone();
+            match self.change(manifest, seen, shared) {
+                Ok(Some(change)) => stages.entry(stage).or_default().push(change),
+                Ok(None) => applied.unchanged.push(name),
+                Err(one) => failed.push(one),
+            }
+        }
+        if failed.is_empty() { Ok(stages) } else { Err(unwritten(failed)) }
+    }
+
+    /// In the namespaces that they will have.
+    async fn placed(&self, bundle: &Bundle, manifests: Vec<Manifest>) -> Result<Vec<Manifest>> {
+        let kinds = manifests.iter().map(|manifest| kind_of(manifest.name())).collect();
+        let doing = "find out which kinds the API server has";
+        let served = self.kubernetes.served(&kinds).await;
+        let served = served.map_err(|denial| unread(vec![Failed::new(doing, denial)]))?;
+        let (mut placed, mut failed) = (Vec::new(), Vec::new());
+        for manifest in manifests {
+            let name = manifest.name().clone();
+            let wrong = |detail: String| Failed::invalid(format!("apply {name}"), detail);
+            let served = served.get(&kind_of(&name)).and_then(Option::as_ref);
+            match (served.map(|served| served.namespaced), &name.namespace, &bundle.namespace) {
+                (None, ..) => {
+                    failed
+                        .push(wrong(format!("the API server has no {} of {}", name.kind, name.api_version)));
+                }
+                (Some(true), None, None) => {
+                    failed.push(wrong("it is not said in which namespace".to_owned()))
+                }
+                (Some(true), None, within) => placed.push(manifest.within(within.clone())),
+                // As a server does.
+                (Some(false), Some(_), _) => placed.push(manifest.within(None)),
+                (Some(true), Some(_), _) | (Some(false), None, _) => placed.push(manifest),
+            }
+        }
+        // Two that were told apart may be one, now that it is known where they are.
+        let mut names = BTreeSet::new();
+        for twice in placed.iter().map(Manifest::name).filter(|name| !names.insert((*name).clone())) {
+            failed.push(Failed::invalid(
+                format!("apply {twice}"),
+                "it is there twice, once without its namespace",
+            ));
+        }
+        if failed.is_empty() { Ok(placed) } else { Err(unwritten(failed)) }
+    }
+
+    /// What must be sent; `None`: it is already so.
+    fn change(&self, manifest: Manifest, seen: Seen, shared: bool) -> Result<Option<Change>, Failed> {
+        let name = manifest.name().clone();
+        let doing = || format!("apply {name}");
+        let is_own = match seen.object() {
+            None => true,
+            Some(object) => match object.owner(&self.environment) {
+                Owner::Own(generation) => {
+                    self.outranks(generation, &doing)?;
+                    true
+                }
+                Owner::Nobody if shared => false,
+                Owner::Nobody => {
+                    let detail =
+                        format!("it is not berth's: it lacks the label {ENVIRONMENT}={}", self.environment);
+                    return Err(Failed::invalid(doing(), detail));
+                }
+                Owner::Foreign(why) => {
+                    return Err(Failed::invalid(doing(), format!("it is not ours: {why}")));
+                }
+            },
+        };
+        if seen.object().is_some_and(super::Object::is_ending) {
+            let detail = "it is still being deleted".to_owned();
+            return Err(Failed::new(doing(), Failure { kind: Kind::Unavailable { wait: None }, detail }));
+        }
+        let generation = self.fence.claim().generation();
+        let mut wanted = manifest.stamped(is_own.then_some((self.environment.as_ref(), generation)));
+        let difference = match seen.object() {
+            None => Difference::Content("it is not there".to_owned()),
+            Some(object) => difference(&wanted, object.value()),
+        };
+        let version = seen.version().map(str::to_owned).ok_or_else(|| {
+            Failed::invalid(
+                doing(),
+                format!("the API server no longer has {} of {}", name.kind, name.api_version),
+            )
+        })?;
+        let patch = match difference {
+            Difference::Nothing => return Ok(None),
+            Difference::Generation => Patch::Merge(json!({"metadata": {
+                "resourceVersion": version, "labels": {GENERATION: generation.to_string()},
+            }})),
+            Difference::Content(what) => {
+                tracing::debug!("{name} is applied: {what}");
+                wanted["metadata"]["resourceVersion"] = json!(version);
+                Patch::Apply(wanted)
+            }
+        };
+        Ok(Some(Change { seen, is_mark: matches!(patch, Patch::Merge(_)), patch }))
+    }
+
+    /// An older run touches nothing of a newer one.
+    pub(super) fn outranks(&self, generation: Generation, doing: &dyn Fn() -> String) -> Result<(), Failed> {
+        let own = self.fence.claim().generation();
+        if generation <= own {
+            return Ok(());
+        }
+        let detail = format!("generation {generation} has written it, this run is generation {own}");
+        Err(Failed::new(doing(), Failure { kind: Kind::Superseded, detail }))
+    }
+
+    async fn write(&self, changes: Vec<Change>, applied: &mut Applied) -> Result<()> {
+        let sent = changes.into_iter().map(|change| async move {
+            let written = self.send(&change).await;
+            written.map(|()| (change.seen.name().clone(), change.is_mark))
+        });
+        let sent: Vec<_> = sent.collect();
+        let mut sent = stream::iter(sent).buffer_unordered(IN_FLIGHT);
+        let mut failed = Vec::new();
+        while let Some(written) = sent.next().await {
+            match written {
+                Ok((name, true)) => applied.marked.push(name),
+                Ok((name, false)) => applied.written.push(name),
+                Err(one) => failed.push(one),
+            }
+        }
+        failed.sort_by(|a: &Failed, b| a.doing.cmp(&b.doing));
+        if failed.is_empty() { Ok(()) } else { Err(unwritten(failed)) }
+    }
+
+    async fn send(&self, Change { seen, patch, .. }: &Change) -> Result<(), Failed> {
+        let doing = || format!("apply {}", seen.name());
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let params = match patch {
+            Patch::Apply(_) => params.force().validation_strict(),
+            _ => params,
+        };
+        let look = seen.look.as_ref().expect("`change` took only what has a version");
+        let asked =
+            requests(&look.served, look.namespace.as_deref()).patch(&seen.name().name, &params, patch);
+        let answer = request::<Written>(&self.kubernetes.client, asked, self.kubernetes.limit).await;
+        let named = answer.map_err(|denial| Failed::new(doing(), denial))?.metadata.name;
+        if named != seen.name().name {
+            return Err(Failed::new(doing(), Denial::garbled("the answer is about another object")));
+        }
+        Ok(())
+    }
+
+    /// Until objects of these CRDs' kinds can be made.
+    async fn establish(&self, crds: &[ObjectName]) -> Result<()> {
+        let judge = |seen: &[Seen]| {
+            let lacking = seen.iter().find_map(|one| {
+                let Some(object) = one.object() else { return Some(format!("{} is not there", one.name())) };
+                let established = condition(object.value(), "Established");
+                (!established.is_true()).then(|| format!("{}: Established is {established}", one.name()))
+            });
+            Ok(lacking.map_or(Judgement::Met, Judgement::Lacking))
+        };
+        let seen =
+            self.kubernetes.wait_until(crds, "the bundle's CRDs established", ESTABLISHED, judge).await?;
+        for object in seen.iter().filter_map(Seen::object) {
+            self.kubernetes.learn(object.value()).await;
+        }
+        Ok(())
+    }
+}
+
+fn kind_of(name: &ObjectName) -> (String, String) {
+    (name.api_version.clone(), name.kind.clone())
+}
+
+/// The kinds that a bundle brings itself, and the CRD that each comes from.
+fn brought(bundle: &Bundle) -> BTreeMap<(String, String), ObjectName> {
+    let crds = bundle.manifests.iter().filter(|manifest| {
+        group(&manifest.name().api_version) == "apiextensions.k8s.io"
+            && manifest.name().kind == "CustomResourceDefinition"
+    });
+    let kinds = crds.flat_map(|crd| {
+        defined(crd.value())
+            .into_iter()
+            .map(|served| ((served.resource.api_version, served.resource.kind), crd.name().clone()))
+    });
+    kinds.collect()
+}
