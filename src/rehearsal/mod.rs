@@ -11,6 +11,7 @@ pub mod serve;
 
 pub mod gate;
 
+pub mod github;
 pub mod kubernetes;
 pub mod kv;
 
@@ -32,11 +33,13 @@ pub enum Server {
     Vault,
     /// The management cluster's API server.
     Kubernetes,
+    /// GitHub's REST API.
+    GitHub,
 }
 
 impl Server {
     /// All of them.
-    pub const ALL: [Server; 2] = [Server::Vault, Server::Kubernetes];
+    pub const ALL: [Server; 3] = [Server::Vault, Server::Kubernetes, Server::GitHub];
 }
 
 impl fmt::Display for Server {
@@ -44,6 +47,7 @@ impl fmt::Display for Server {
         f.write_str(match self {
             Server::Vault => "vault",
             Server::Kubernetes => "kubernetes",
+            Server::GitHub => "github",
         })
     }
 }
@@ -92,6 +96,8 @@ impl fmt::Display for Request {
 pub enum Reply {
     /// Status and body; a null body is sent as no body.
     Json(u16, Value),
+    /// The same with headers, their names in lower case.
+    Headed(u16, Vec<(String, String)>, Value),
 }
 
 /// Everything outside berth. A clone is a world of its own, so that many cases can start from one.
@@ -101,12 +107,19 @@ pub struct World {
     pub vault: kv::Kv,
     /// What the management cluster holds.
     pub kubernetes: kubernetes::ApiServer,
+    /// What GitHub knows.
+    pub github: github::GitHub,
     now: Timestamp,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { vault: kv::Kv::default(), kubernetes: kubernetes::ApiServer::default(), now: BEGINNING }
+        Self {
+            vault: kv::Kv::default(),
+            kubernetes: kubernetes::ApiServer::default(),
+            github: github::GitHub::default(),
+            now: BEGINNING,
+        }
     }
 }
 
@@ -116,6 +129,7 @@ impl World {
         match request.server {
             Server::Vault => self.vault.handle(request),
             Server::Kubernetes => self.kubernetes.handle(request),
+            Server::GitHub => self.github.handle(request),
         }
     }
 
@@ -129,6 +143,7 @@ impl World {
         self.now = later(self.now, seconds.into());
         self.vault.now = self.now;
         self.kubernetes.now = self.now;
+        self.github.now = self.now;
         self.kubernetes.settle();
     }
 }

@@ -96,9 +96,8 @@ struct Answer {
     body: String,
 }
 
-impl From<Reply> for Answer {
-    fn from(Reply::Json(status, body): Reply) -> Self {
-        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+impl Answer {
+    fn new(status: u16, headers: Vec<(String, String)>, body: &Value) -> Self {
         let body = match body {
             Value::Null => String::new(),
             body => body.to_string(),
@@ -171,7 +170,14 @@ impl Side {
             if request.mutates() {
                 self.gate.check(&world, request);
             }
-            Answer::from(reply)
+            let (status, headers, body) = match reply {
+                Reply::Json(status, body) => {
+                    (status, vec![("content-type".to_owned(), "application/json".to_owned())], body)
+                }
+                Reply::Headed(status, headers, body) => (status, headers, body),
+            };
+            self.gate.show(request, status, &headers, &body);
+            Answer::new(status, headers, &body)
         };
         match verdict {
             Verdict::Pass => Ending::Whole(land()),
