@@ -122,9 +122,13 @@ impl GitHub {
         let show = Show { github: self, api: API };
         let Some(repository) = self.repositories.get(&repository) else { return };
         let Some((event, mut payload)) = happening.payload(&show, repository) else { return };
-        let mut shown = show.repository(repository);
-        shown["custom_properties"] = json!({});
-        payload["repository"] = shown;
+        payload["repository"] = show.repository(repository);
+        // Only what is told, not what is answered, has these.
+        for place in ["/repository", "/pull_request/head/repo", "/pull_request/base/repo"] {
+            if let Some(Value::Object(shown)) = payload.pointer_mut(place) {
+                shown.insert("custom_properties".to_owned(), json!({}));
+            }
+        }
         payload["sender"] = show.person(sender.or(Some(&repository.owner)));
         if let Some(organization) = show.organization(&repository.owner) {
             payload["organization"] = organization;
