@@ -212,6 +212,20 @@ async fn a_renamed_repository_is_found_by_following() {
 }
 
 #[tokio::test]
+async fn no_path_breaks_the_headers_of_an_answer() {
+    let site = Site::with_pull().await;
+    site.served.lock().github.rename(REPOSITORY, "acme/shop").unwrap();
+    let moved = site.get(&at("/contents/a%0d%0ab%20%C3%A9?x=%0d%0a")).await;
+    assert_eq!(moved.status, 301);
+    assert!(
+        moved.header("location").ends_with("/contents/a%0D%0Ab%20%C3%A9"),
+        "{}",
+        moved.header("location")
+    );
+    assert_eq!(site.served.gate.broken(), None);
+}
+
+#[tokio::test]
 async fn what_has_not_changed_costs_nothing() {
     let site = Site::with_pull().await;
     let first = site.get(&at("/pulls")).await;

@@ -251,7 +251,8 @@ impl GitHub {
             [_, _, _, below @ ..] => below,
             short => short,
         };
-        let url = format!("{}/repositories/{repository}/{}", call.api, below.join("/"));
+        let below: String = below.iter().map(|segment| format!("/{}", page::escaped(segment))).collect();
+        let url = format!("{}/repositories/{repository}{below}", call.api);
         let query = call.request.query.iter().filter(|(key, _)| *key != "page");
         let query: Vec<_> = query.map(|(key, value)| (key.clone(), value.clone())).collect();
         let (part, link) = Page::of(call.request).cut(all, &url, &query);

@@ -3,10 +3,18 @@
 //! GitHub's links name a repository by its id, not by the name that was asked for: whoever follows them must not expect
 //! the path that it knows.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt::Write as _;
 
 const DEFAULT: usize = 30;
 const MOST: usize = 100;
+/// All but what RFC 3986 never escapes.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A word as it stands in an address; what a client sent may hold anything.
+pub(super) fn escaped(word: &str) -> String {
+    utf8_percent_encode(word, ESCAPED).to_string()
+}
 
 /// Which part of a list was asked for.
 pub(super) struct Page {
@@ -32,10 +40,8 @@ impl Page {
         let link = |page: usize, rel: &str| {
             let mut link = format!("<{url}?");
             for (key, value) in rest {
-                let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
                 // A String takes everything.
-                let key = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC);
-                let _ = write!(link, "{key}={value}&");
+                let _ = write!(link, "{}={}&", escaped(key), escaped(value));
             }
             format!("{link}page={page}>; rel=\"{rel}\"")
         };

@@ -5,7 +5,7 @@
 use super::{
     Answer, Call, GitHub,
     access::{Kind, Level, Permission},
-    ok,
+    ok, page,
     refusal::{self, Refusal},
 };
 use Level::{Read, Write};
@@ -26,7 +26,8 @@ impl GitHub {
                 let repository = self.repositories.get(&id).ok_or_else(refusal::not_found)?;
                 if repository.full_name().to_ascii_lowercase() != name {
                     self.see(call, id)?;
-                    let below: String = below.iter().map(|segment| format!("/{segment}")).collect();
+                    let below: String =
+                        below.iter().map(|segment| format!("/{}", page::escaped(segment))).collect();
                     return Err(refusal::moved(
                         method == "GET",
                         &format!("{}/repositories/{id}{below}", call.api),

@@ -79,7 +79,9 @@ impl Judge {
             for content in value["content"].as_object().into_iter().flat_map(|content| content.values()) {
                 schemas.know(&content["schema"]);
             }
-            value["schema"].as_object().map(|_| schemas.know(&value["schema"]));
+            if value["schema"].is_object() {
+                schemas.know(&value["schema"]);
+            }
         };
         let components = &judge.description["components"];
         components["schemas"].as_object().into_iter().flatten().for_each(|(_, schema)| schemas.know(schema));

@@ -97,7 +97,6 @@ fn form_of(value: &Value) -> BTreeMap<String, BTreeSet<&'static str>> {
 fn differences(event: &str, ours: &Value, examples: &[Value]) -> Vec<String> {
     let alike: Vec<&Value> =
         examples.iter().filter(|e| event == "repository_dispatch" || e["action"] == ours["action"]).collect();
-    // The queue has one action, and so has what GitHub shows of it.
     assert!(!alike.is_empty(), "no example of {event} {}", ours["action"]);
     let forms: Vec<_> = alike.iter().map(|example| form_of(example)).collect();
     let mut kinds: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
