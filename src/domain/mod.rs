@@ -13,3 +13,5 @@ pub mod pool;
 pub mod claim;
 
 pub mod intent;
+
+pub mod payload;

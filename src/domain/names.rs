@@ -125,6 +125,35 @@ word!(
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 );
 word!(
+    /// An account on GitHub: a person's, an organization's, or an app's, which ends in `[bot]`.
+    Login,
+    "login",
+    "1 to 100 letters, digits, '-' or '_', and '[bot]' at the end of an app's",
+    |text| {
+        let name = text.strip_suffix("[bot]").unwrap_or(text);
+        (1..=100).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    }
+);
+word!(
+    /// A branch as git lets one be called. That says little: shell words, dashes at the edges and any script are in it.
+    BranchName,
+    "branch name",
+    "1 to 255 bytes by the rules of git-check-ref-format",
+    |text| (1..=255).contains(&text.len())
+        && !text.chars().any(|c| c.is_control() || " ~^:?*[\\".contains(c))
+        && !["..", "@{"].iter().any(|never| text.contains(never))
+        && text != "@"
+        && !text.ends_with('.')
+        && text.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock"))
+);
+word!(
+    /// A label of a pull request.
+    LabelName,
+    "label",
+    "1 to 100 printable characters",
+    |text| (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+);
+word!(
     /// A kubeconfig context; empty is not a context but the lack of one.
     ContextName,
     "kubeconfig context",

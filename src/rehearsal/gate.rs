@@ -3,7 +3,8 @@
 //!
 //! Faults live here and only here: no client has a hook for them, and no handler knows of them.
 //! The gate must never look into the world nor change it. Rules are called without the world's lock (they may take it),
-//! invariants within it, with the world as an argument; neither may set rules or invariants: their own lock is held.
+//! invariants and witnesses within it, the former with the world as an argument; none of them may set another: their own
+//! lock is held.
 
 use super::{Request, World, lock};
 use futures::future::BoxFuture;
@@ -80,6 +81,7 @@ pub trait Turns: Send + Sync {
 
 type Rule = Box<dyn FnMut(&Request) -> Verdict + Send>;
 type Invariant = Box<dyn FnMut(&World, &Request) -> Result<(), String> + Send>;
+type Witness = Box<dyn FnMut(&Request, u16, &[(String, String)], &Value) -> Result<(), String> + Send>;
 
 /// The gate of one served world. Clones are the same gate.
 #[derive(Clone)]
@@ -88,6 +90,7 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     rule: Mutex<Rule>,
     invariants: Mutex<Vec<Invariant>>,
+    witnesses: Mutex<Vec<Witness>>,
     broken: Mutex<Option<String>>,
     dead: watch::Sender<BTreeSet<String>>,
     log: Mutex<Log>,
@@ -105,6 +108,7 @@ impl Default for Gate {
         Self(Arc::new(Inner {
             rule: Mutex::new(Box::new(|_| Verdict::Pass)),
             invariants: Mutex::default(),
+            witnesses: Mutex::default(),
             broken: Mutex::default(),
             dead: watch::Sender::default(),
             log: Mutex::default(),
@@ -134,7 +138,16 @@ impl Gate {
         lock(&self.0.invariants).push(Box::new(check));
     }
 
-    /// The first breach of an invariant, with the request that caused it.
+    /// Adds a judge of every request that lands and of what the world answers to it (status, headers, body), even if the
+    /// verdict swallows the answer; called under the world's lock. What a verdict answers in the world's place is not shown.
+    pub fn witness(
+        &self,
+        judge: impl FnMut(&Request, u16, &[(String, String)], &Value) -> Result<(), String> + Send + 'static,
+    ) {
+        lock(&self.0.witnesses).push(Box::new(judge));
+    }
+
+    /// The first breach of an invariant or refusal of a witness, with the request that caused it.
     pub fn broken(&self) -> Option<String> {
         lock(&self.0.broken).clone()
     }
@@ -178,6 +191,14 @@ impl Gate {
     pub(super) fn check(&self, world: &World, request: &Request) {
         for invariant in lock(&self.0.invariants).iter_mut() {
             if let Err(why) = invariant(world, request) {
+                self.breach(&why, request);
+            }
+        }
+    }
+
+    pub(super) fn show(&self, request: &Request, status: u16, headers: &[(String, String)], body: &Value) {
+        for witness in lock(&self.0.witnesses).iter_mut() {
+            if let Err(why) = witness(request, status, headers, body) {
                 self.breach(&why, request);
             }
         }

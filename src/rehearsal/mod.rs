@@ -11,6 +11,7 @@ pub mod serve;
 
 pub mod gate;
 
+pub mod github;
 pub mod kubernetes;
 pub mod kv;
 
@@ -32,11 +33,13 @@ pub enum Server {
     Vault,
     /// The management cluster's API server.
     Kubernetes,
+    /// GitHub's REST API.
+    GitHub,
 }
 
 impl Server {
     /// All of them.
-    pub const ALL: [Server; 2] = [Server::Vault, Server::Kubernetes];
+    pub const ALL: [Server; 3] = [Server::Vault, Server::Kubernetes, Server::GitHub];
 }
 
 impl fmt::Display for Server {
@@ -44,6 +47,7 @@ impl fmt::Display for Server {
         f.write_str(match self {
             Server::Vault => "vault",
             Server::Kubernetes => "kubernetes",
+            Server::GitHub => "github",
         })
     }
 }
@@ -97,6 +101,8 @@ pub enum Reply {
     Typed(&'static str, Value),
     /// An answer that goes on as the world goes on.
     Watch(Box<kubernetes::Watch>),
+    /// The same with headers, their names in lower case.
+    Headed(u16, Vec<(String, String)>, Value),
 }
 
 /// Everything outside berth. A clone is a world of its own, so that many cases can start from one.
@@ -106,12 +112,19 @@ pub struct World {
     pub vault: kv::Kv,
     /// What the management cluster holds.
     pub kubernetes: kubernetes::ApiServer,
+    /// What GitHub knows.
+    pub github: github::GitHub,
     now: Timestamp,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { vault: kv::Kv::default(), kubernetes: kubernetes::ApiServer::default(), now: BEGINNING }
+        Self {
+            vault: kv::Kv::default(),
+            kubernetes: kubernetes::ApiServer::default(),
+            github: github::GitHub::default(),
+            now: BEGINNING,
+        }
     }
 }
 
@@ -121,6 +134,7 @@ impl World {
         match request.server {
             Server::Vault => self.vault.handle(request),
             Server::Kubernetes => self.kubernetes.handle(request),
+            Server::GitHub => self.github.handle(request),
         }
     }
 
@@ -133,6 +147,7 @@ impl World {
     pub fn pass(&mut self, seconds: u32) {
         self.now = later(self.now, seconds.into());
         self.vault.now = self.now;
+        self.github.now = self.now;
         self.kubernetes.advance(self.now);
     }
 }

@@ -104,19 +104,23 @@ struct Answer {
     body: String,
 }
 
-impl From<Reply> for Landed {
-    fn from(reply: Reply) -> Self {
-        let json = "application/json";
-        let (status, kind, body) = match reply {
-            Reply::Json(status, Value::Null) => (status, json, String::new()),
-            Reply::Json(status, body) => (status, json, body.to_string()),
-            Reply::Text(status, text) => (status, "text/plain; charset=utf-8", text.to_owned()),
-            Reply::Typed(kind, body) => (200, kind, body.to_string()),
-            Reply::Watch(watch) => return Self::Watching(watch),
-        };
-        let headers = vec![("content-type".to_owned(), kind.to_owned())];
-        Self::Answered(Answer { status, headers, body })
-    }
+/// The gate's witnesses see what is answered; a watch has no end that they could see.
+fn show(gate: &Gate, request: &Request, reply: Reply) -> Landed {
+    let typed = |kind: &str| vec![("content-type".to_owned(), kind.to_owned())];
+    let (status, headers, body) = match reply {
+        Reply::Json(status, body) => (status, typed("application/json"), body),
+        Reply::Headed(status, headers, body) => (status, headers, body),
+        Reply::Typed(kind, body) => (200, typed(kind), body),
+        Reply::Text(status, text) => {
+            let headers = typed("text/plain; charset=utf-8");
+            gate.show(request, status, &headers, &Value::Null);
+            return Landed::Answered(Answer { status, headers, body: text.to_owned() });
+        }
+        Reply::Watch(watch) => return Landed::Watching(watch),
+    };
+    gate.show(request, status, &headers, &body);
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    Landed::Answered(Answer { status, headers, body })
 }
 
 impl Side {
@@ -187,7 +191,7 @@ impl Side {
             if request.mutates() {
                 self.gate.check(&world, request);
             }
-            Landed::from(reply)
+            show(&self.gate, request, reply)
         };
         match verdict {
             Verdict::Pass => Ending::Whole(land()),

@@ -41,7 +41,10 @@ pub(crate) fn as_yaml(objects: &[Value]) -> String {
 fn crd(name: &str, number: usize) -> Value {
     let (group, kind) = (format!("{name}.bench.berth.dev"), format!("Kind{number}"));
     let field = |n: usize| {
-        (format!("field{n}"), json!({"type": "string", "description": "What this field of the operator's resource is for."}))
+        (
+            format!("field{n}"),
+            json!({"type": "string", "description": "What this field of the operator's resource is for."}),
+        )
     };
     let fields: serde_json::Map<String, Value> = (0..40).map(field).collect();
     let schema = json!({"type": "object", "properties": {

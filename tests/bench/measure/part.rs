@@ -2,7 +2,9 @@
 
 use berth::{
     clients::kubernetes::{
-        Judgement, Kubernetes, Target, condition::condition, connect,
+        Judgement, Kubernetes, Target,
+        condition::condition,
+        connect,
         manifest::{Bundle, Manifest},
     },
     clock::Clock,
@@ -75,7 +77,8 @@ pub(crate) async fn ready(cluster: &Kubernetes, object: &Value) {
 async fn fence(directory: &Path) -> Fence {
     let claims = Claims::new(Arc::new(FileStore::new(directory.to_owned())));
     let holder = Holder::PullRequest("example/shop#7".parse().unwrap());
-    let removal = Removal { provider: ProviderKind::Namespace, context: None, objects: vec![], hosts: vec![] };
+    let removal =
+        Removal { provider: ProviderKind::Namespace, context: None, objects: vec![], hosts: vec![] };
     let ids = ("uid-1".parse().unwrap(), "run-1".parse().unwrap());
     let now = Clock::system().now();
     let claim = Claim::first(holder, ids, None, removal, now, SignedDuration::from_hours(1));
