@@ -14,6 +14,8 @@ pub mod gate;
 pub mod kubernetes;
 pub mod kv;
 
+pub mod players;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::{
