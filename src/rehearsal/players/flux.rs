@@ -6,7 +6,7 @@ mod source;
 
 use super::{
     Change, Kind, Objects, Pace, Player, Reaction,
-    conditions::{self, find, is_true, since, stamp, tell},
+    conditions::{find, is_true, since, stamp, tell},
     draft::Draft,
     objects::{has_finalizer, is_going, list, name, namespace, number, target, text, time, yes},
 };

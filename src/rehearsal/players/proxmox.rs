@@ -13,7 +13,7 @@ use super::{
     conditions::{Not, find, say, summarize},
     draft::{Draft, reference},
     objects::{
-        CLUSTER, CLUSTER_NAME, MACHINE, SECRET, is_going, is_paused, label, list, name, namespace, text,
+        CLUSTER, CLUSTER_NAME, MACHINE, SECRET, is_going, is_paused, label, list, name, namespace, text, uid,
     },
 };
 use jiff::Timestamp;
@@ -131,9 +131,10 @@ fn end(reaction: &mut Reaction, objects: &Objects<'_>, cluster: &Value, proxmox:
     }
     if let Some(secret) = credentials_of(objects, proxmox) {
         let mut draft = Draft::of(SECRET, secret);
-        draft.disown(proxmox);
-        let owned = |secret: &Value| super::objects::owner_of_kind(secret, PROXMOX_CLUSTER).is_some();
-        if !owned(draft.wanted()) {
+        // The last owner stays in the list, so that the Secret goes with it.
+        if list(secret, "/metadata/ownerReferences").len() > 1 {
+            draft.disown(proxmox);
+        } else if list(secret, "/metadata/ownerReferences").iter().any(|o| text(o, "/uid") == uid(proxmox)) {
             draft.let_go(SECRET_FINALIZER);
         }
         if let Some(change) = draft.end() {
