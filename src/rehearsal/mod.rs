@@ -15,6 +15,8 @@ pub mod github;
 pub mod kubernetes;
 pub mod kv;
 
+pub mod players;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::{
