@@ -10,3 +10,7 @@ mod contract;
 mod harness;
 mod servers;
 mod stores;
+#[path = "../it/vault_server.rs"]
+#[macro_use]
+mod vault_server;
+mod openbao;

@@ -26,3 +26,6 @@ mod settings;
 mod stores;
 mod tidy;
 mod vault;
+#[macro_use]
+mod vault_server;
+mod embedded_vault;
