@@ -9,3 +9,6 @@ path "kv/delete/ephemeral-clusters/*" { capabilities = ["update"] }
 
 # The names under which claims may lie.
 path "kv/metadata/ephemeral-clusters/" { capabilities = ["list"] }
+
+# A login's token renews itself. The policy `default` would let it, where roles do not leave that out.
+path "auth/token/renew-self" { capabilities = ["update"] }

@@ -11,3 +11,7 @@ mod github;
 mod harness;
 mod servers;
 mod stores;
+#[path = "../it/vault_server.rs"]
+#[macro_use]
+mod vault_server;
+mod openbao;

@@ -7,7 +7,6 @@ use crate::{
         control_plane::{self, ControlPlane},
         openbao::{self, OpenBao},
         proxy::{self, Proxy},
-        signature,
     },
 };
 use async_trait::async_trait;
@@ -24,7 +23,7 @@ use berth::{
 };
 use hyper::{Request, body::Incoming};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
@@ -128,17 +127,9 @@ struct ByAppRole;
 impl ByAppRole {
     async fn fresh() -> Vault {
         Vault::fresh(async |server: &OpenBao, policy: &str| {
-            let path = server.fresh_name("approle");
-            server.root(Method::POST, &format!("sys/auth/{path}"), json!({"type": "approle"})).await;
-            let role = format!("auth/{path}/role/berth");
-            let limits = json!({
-                "token_policies": [policy], "token_no_default_policy": true, "token_ttl": "10m", "secret_id_ttl": "1h",
-            });
-            server.root(Method::POST, &role, limits).await;
-            let id = server.root(Method::GET, &format!("{role}/role-id"), Value::Null).await;
-            let secret = server.root(Method::POST, &format!("{role}/secret-id"), json!({})).await;
-            let text = |answer: &Value, field: &str| answer["data"][field].as_str().unwrap().to_owned();
-            Auth::AppRole { path, role_id: text(&id, "role_id"), secret_id: text(&secret, "secret_id").into() }
+            let role = server.approle(policy).await;
+            let secret_id = server.secret_id(&role, 0).await.into();
+            Auth::AppRole { path: role.path, role_id: role.role_id, secret_id }
         })
         .await
     }
@@ -150,24 +141,11 @@ struct ByJwt;
 impl ByJwt {
     async fn fresh() -> Vault {
         Vault::fresh(async |server: &OpenBao, policy: &str| {
-            let (path, issuer) = (server.fresh_name("jwt"), signature::Issuer::new());
-            server.root(Method::POST, &format!("sys/auth/{path}"), json!({"type": "jwt"})).await;
-            let trusted = json!({"jwt_validation_pubkeys": [issuer.public_pem()], "bound_issuer": "https://issuer.test"});
-            server.root(Method::POST, &format!("auth/{path}/config"), trusted).await;
-            let role = json!({
-                "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["https://github.com/acme"],
-                "bound_claims": {"repository_owner": "acme"}, "token_policies": [policy],
-                "token_no_default_policy": true, "token_ttl": "10m",
-            });
-            server.root(Method::POST, &format!("auth/{path}/role/berth"), role).await;
-            let now = Clock::system().now().as_second();
-            let signed = issuer.sign(&json!({
-                "iss": "https://issuer.test", "aud": "https://github.com/acme", "sub": "repo:acme/shop:pull_request",
-                "repository_owner": "acme", "iat": now, "nbf": now - 5, "exp": now + 600,
-            }));
+            let trusted = server.jwt(policy).await;
+            let signed = trusted.sign(&json!({}));
             let directory = crate::harness::keeper::directory("jwt");
             let token = Jwt::File(crate::harness::keeper::file(&directory, "job-token", &signed));
-            Auth::Jwt { path, role: "berth".to_owned(), token }
+            Auth::Jwt { path: trusted.path, role: "berth".to_owned(), token }
         })
         .await
     }

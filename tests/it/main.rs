@@ -30,3 +30,6 @@ mod stores;
 mod test_script;
 mod tidy;
 mod vault;
+#[macro_use]
+mod vault_server;
+mod embedded_vault;

@@ -512,9 +512,9 @@ async fn a_failure_says_what_was_done_where_why_it_failed_and_what_to_do() {
       because: Vault answered 403: 1 error occurred: * permission denied
     hint: the token must not have expired, and its policy must allow `list` on `kv/metadata/ephemeral-clusters`
     ");
-    assert_snapshot!(told("login by AppRole", errors(400, "invalid secret id")).await, @"
+    assert_snapshot!(told("login by AppRole", errors(400, "invalid role or secret ID")).await, @"
     error: could not log in by AppRole at auth/approle on http://vault
-      because: Vault answered 400: invalid secret id
+      because: Vault answered 400: invalid role or secret ID
     hint: is this the address of a Vault server? the login method must be mounted there, and its role let berth in (bound claims, secret id)
     ");
     assert_snapshot!(told("asking GitHub for a signed token", Verdict::html(403, BODY)).await, @"
@@ -870,7 +870,7 @@ async fn a_token_serves_to_its_end_when_neither_renewal_nor_login_succeeds() {
     assert_eq!(renewals(&bed), tried, "a token that has ended cannot be renewed");
     assert_snapshot!(errors::render(&error).replace(&bed.served.url(Server::Vault), "http://vault"), @"
     error: could not log in by AppRole at auth/once on http://vault
-      because: Vault answered 400: invalid secret id
+      because: Vault answered 400: invalid role or secret ID
     hint: is this the address of a Vault server? the login method must be mounted there, and its role let berth in (bound claims, secret id)
     ");
     // A new secret id, and all is well.

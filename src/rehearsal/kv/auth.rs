@@ -4,7 +4,7 @@
 
 use super::super::later;
 use super::policy::{self, Capability, Rule};
-use super::{Answer, Operation, Refusal, Success, Timestamp, no_route, refuse, unsupported};
+use super::{Answer, Operation, Refusal, Success, Timestamp, denied, no_route, refuse, unsupported, wrapped};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ const MAX_TTL: u64 = 768 * 3600;
 /// What a token may do, and for how long. The default may do everything, for ever, as the root token.
 #[derive(Debug, Clone, Default)]
 pub struct Grant {
-    /// The rules of its policy; none: everything is permitted.
+    /// The rules of its policy, with no `default` policy beside it; none: everything is permitted.
     pub policy: Option<Vec<Rule>>,
     /// Seconds until it expires unless renewed; none: it never does.
     pub ttl: Option<u32>,
@@ -87,9 +87,18 @@ impl Method {
         }
     }
 
+    /// What a login without one of them is told.
+    fn missing(self, field: &str) -> Refusal {
+        match (self, field) {
+            (Self::AppRole, "role_id") => refuse(500, "missing role_id"),
+            (Self::Jwt, "jwt") => refuse(400, "missing token"),
+            _ => refuse(400, format!("missing {field}")),
+        }
+    }
+
     fn unknown_role(self, role: &str) -> Refusal {
         match self {
-            Self::AppRole => refuse(400, "invalid role ID"),
+            Self::AppRole => refuse(400, WRONG_APPROLE),
             Self::Kubernetes => refuse(400, format!("invalid role name {role:?}")),
             Self::Jwt => refuse(400, format!("role {role:?} could not be found")),
         }
@@ -97,12 +106,15 @@ impl Method {
 
     fn wrong_secret(self) -> Refusal {
         match self {
-            Self::AppRole => refuse(400, "invalid secret id"),
+            Self::AppRole => refuse(400, WRONG_APPROLE),
             Self::Kubernetes => refuse(403, "permission denied"),
             Self::Jwt => refuse(400, WRONG_JWT),
         }
     }
 }
+
+/// Which of the two is wrong is not told.
+const WRONG_APPROLE: &str = "invalid role or secret ID";
 
 const WRONG_JWT: &str = "error validating token: error verifying token signature: \
     no known key successfully validated the token signature";
@@ -121,7 +133,7 @@ impl Token {
     fn policies(&self) -> Value {
         match self.grant.policy {
             None => json!(["root"]),
-            Some(_) => json!(["default", "rehearsal"]),
+            Some(_) => json!(["rehearsal"]),
         }
     }
 
@@ -222,11 +234,11 @@ impl Auth {
         let paths = [Some(path), folder.as_deref()];
         match policy::decides(policy, paths.into_iter().flatten()) {
             Some(rule) if rule.permits(needed) => Ok(()),
-            _ => Err(refuse(403, "1 error occurred:\n\t* permission denied\n\n")),
+            _ => Err(denied()),
         }
     }
 
-    /// `auth/token/…`: what every token may ask about itself.
+    /// `auth/token/…`: what a token asks about itself.
     pub(super) fn own(
         &mut self,
         now: Timestamp,
@@ -243,7 +255,7 @@ impl Auth {
                 Ok(Success::Nothing)
             }
             ("lookup-self" | "renew-self" | "revoke-self", _) => Err(unsupported()),
-            _ => Err(no_route(&format!("auth/token/{what}"))),
+            _ => Err(wrapped(404, "unsupported path")),
         }
     }
 
@@ -264,13 +276,23 @@ impl Auth {
         if !token.renewable() {
             return Err(refuse(400, "lease is not renewable"));
         }
+        let unreadable = |why: String| {
+            refuse(
+                400,
+                format!("Field validation failed: error converting input for field \"increment\": {why}"),
+            )
+        };
         let wanted = match &body["increment"] {
             Value::Null => None,
             Value::String(text) if text.is_empty() => None,
-            Value::String(text) => Some(seconds(text).ok_or_else(|| {
-                refuse(400, format!("error converting input {text:?} for field \"increment\""))
-            })?),
-            other => other.as_u64(),
+            Value::String(text) => {
+                let read = seconds(text);
+                Some(read.ok_or_else(|| unreadable(format!("time: invalid duration {text:?}")))?)
+            }
+            other => {
+                let read = other.as_u64();
+                Some(read.ok_or_else(|| unreadable("could not parse duration from input".to_owned()))?)
+            }
         };
         // No increment, or 0: as long as at first.
         let wanted = wanted.filter(|s| *s > 0);
@@ -288,7 +310,7 @@ impl Auth {
         let path = format!("auth/{mount}/login");
         let method = self.method(mount).ok_or_else(|| no_route(&path))?;
         let field = |name: &str| match body[name].as_str().map(str::trim) {
-            None | Some("") => Err(refuse(400, format!("missing {name}"))),
+            None | Some("") => Err(method.missing(name)),
             Some(text) => Ok(text),
         };
         let (role, secret) = method.fields();
@@ -303,7 +325,11 @@ impl Auth {
             .find_map(|(_, login, grant)| login.accept(secret).then(|| grant.clone()))
             .ok_or_else(|| method.wrong_secret())?;
         let id = format!("hvs.rehearsal-{}", self.issued + 1);
-        self.issue(now, &id, grant, &path, json!({ "role": role }));
+        let meta = match method {
+            Method::AppRole => json!({ "role_name": role }),
+            Method::Kubernetes | Method::Jwt => json!({ "role": role }),
+        };
+        self.issue(now, &id, grant, &path, meta);
         Ok(Success::Auth(self.token(&id)?.describe(&id, now), vec![]))
     }
 }

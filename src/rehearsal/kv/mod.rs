@@ -52,6 +52,8 @@ enum Success {
     Data(Value),
     /// KV v2 tells of a deleted version with a body, under 404.
     Deleted(Value),
+    /// What is no path of KV v2 is no error either: a 404 with nothing but a warning.
+    Misplaced(&'static str),
     Auth(Value, Vec<String>),
     Nothing,
 }
@@ -74,8 +76,17 @@ fn no_route(path: &str) -> Refusal {
     refuse(404, format!("no handler for route \"{path}\". route entry not found."))
 }
 
+/// As the real server wraps what a part of it says.
+fn wrapped(status: u16, error: &str) -> Refusal {
+    refuse(status, format!("1 error occurred:\n\t* {error}\n\n"))
+}
+
 fn unsupported() -> Refusal {
-    refuse(405, "unsupported operation")
+    wrapped(405, "unsupported operation")
+}
+
+fn denied() -> Refusal {
+    wrapped(403, "permission denied")
 }
 
 /// What a method asks for. Vault knows `LIST` as a method and as a parameter of GET, and does not tell POST from PUT.
@@ -141,6 +152,7 @@ impl Kv {
             Ok(Success::Nothing) => return Reply::Json(204, Value::Null),
             Ok(Success::Data(data)) => (200, data, Value::Null, vec![]),
             Ok(Success::Deleted(data)) => (404, data, Value::Null, vec![]),
+            Ok(Success::Misplaced(why)) => (404, Value::Null, Value::Null, vec![why.to_owned()]),
             Ok(Success::Auth(auth, warnings)) => (200, Value::Null, auth, warnings),
             Err(Refusal { status, errors }) => return Reply::Json(status, json!({ "errors": errors })),
         };
@@ -159,19 +171,23 @@ impl Kv {
     }
 
     fn health(&self) -> Reply {
-        let status = if self.sealed { 503 } else { 200 };
-        Reply::Json(
-            status,
-            json!({
-                "initialized": true, "sealed": self.sealed, "standby": false, "performance_standby": false,
-                "replication_performance_mode": "disabled", "replication_dr_mode": "disabled",
-                "server_time_utc": self.now.as_second(), "version": "1.20.0",
-                "cluster_name": "rehearsal", "cluster_id": "00000000-0000-4000-8000-000000000000",
-            }),
-        )
+        let (status, mode) = if self.sealed { (503, "unknown") } else { (200, "disabled") };
+        let mut health = json!({
+            "initialized": true, "sealed": self.sealed, "standby": self.sealed,
+            "replication_performance_mode": mode, "replication_dr_mode": mode,
+            "server_time_utc": self.now.as_second(), "version": "2.7.2",
+        });
+        // While it is sealed it does not know them.
+        if !self.sealed {
+            health["cluster_name"] = json!("rehearsal");
+            health["cluster_id"] = json!("00000000-0000-4000-8000-000000000000");
+        }
+        Reply::Json(status, health)
     }
 
     fn answer(&mut self, request: &Request) -> Answer {
+        // What is no method is refused before anything else; other than with a capability that is missing, without a word.
+        let operation = Operation::of(request).ok_or(Refusal { status: 405, errors: vec![] })?;
         if self.sealed {
             return Err(refuse(503, "Vault is sealed"));
         }
@@ -183,11 +199,14 @@ impl Kv {
         }
         let path = path.join("/");
         let asked = request.headers.get("x-vault-namespace").map_or("", |n| n.trim_matches('/'));
-        let here = asked == self.namespace.as_deref().unwrap_or_default();
-        if !here && !asked.is_empty() {
-            return Err(no_route(&format!("{asked}/{path}")));
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        let here = asked == namespace;
+        // Those above it are there too, and empty.
+        let above =
+            namespace.strip_prefix(asked).is_some_and(|rest| asked.is_empty() || rest.starts_with('/'));
+        if !here && !above {
+            return Err(refuse(404, "namespace not found"));
         }
-        let operation = Operation::of(request).ok_or_else(unsupported)?;
         if here
             && let Some(mount) = path.strip_prefix("auth/").and_then(|p| p.strip_suffix("/login"))
             && self.auth.has_mount(mount)
@@ -198,13 +217,14 @@ impl Kv {
             };
         }
         let sent = request.headers.get("x-vault-token").map(String::as_str);
-        let token = sent
-            .or_else(|| request.bearer())
-            // The root exists beside a namespace, but a token is good only in its own.
-            .filter(|_| here)
-            .unwrap_or_default();
+        let token = sent.or_else(|| request.bearer()).unwrap_or_default();
         self.auth.admit(self.now, token)?;
+        // It is known everywhere, and good only in its own namespace.
+        if !here {
+            return Err(denied());
+        }
         if let Some(own) = path.strip_prefix("auth/token/") {
+            self.auth.permit(token, operation, true, &path)?;
             return self.auth.own(self.now, token, operation, own, &request.body);
         }
         let within = path.strip_prefix(self.mount.as_str()).and_then(|p| p.strip_prefix('/'));
@@ -212,6 +232,8 @@ impl Kv {
         self.auth.permit(token, operation, exists, &path)?;
         match within {
             Some(within) => self.secrets.answer(self.now, operation, within, request),
+            // A listing is one of a folder, whether the slash was sent or not.
+            None if operation == Operation::List => Err(no_route(&format!("{path}/"))),
             None => Err(no_route(&path)),
         }
     }

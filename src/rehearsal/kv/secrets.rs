@@ -9,6 +9,23 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many versions are kept where nothing else is said.
 const MAX_VERSIONS: u64 = 10;
 
+const NO_NUMBER: &str = "'' cannot parse value as 'int': strconv.ParseInt: invalid syntax";
+
+const NO_VERSION: &str = "No version number provided";
+/// Only here it is written so.
+const NO_VERSION_TO_DESTROY: &str = "no version number provided";
+
+const NO_NAME: Success =
+    Success::Misplaced("Non-listing operations on the root of a K/V v2 mount are not supported.");
+
+const NO_PART: Success = Success::Misplaced(
+    "Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use.",
+);
+
+fn unreadable(field: &str, why: &str) -> Refusal {
+    refuse(400, format!("Field validation failed: error converting input for field \"{field}\": {why}"))
+}
+
 /// All secrets of the mount, by path.
 #[derive(Clone, Default)]
 pub(super) struct Secrets(BTreeMap<String, Secret>);
@@ -28,7 +45,8 @@ struct Secret {
 
 #[derive(Clone)]
 struct Version {
-    data: Map<String, Value>,
+    /// None where null was written, which is no mistake to the real server.
+    data: Option<Map<String, Value>>,
     created: Timestamp,
     deleted: Option<Timestamp>,
     destroyed: bool,
@@ -64,7 +82,7 @@ impl Secret {
         }
     }
 
-    fn write(&mut self, now: Timestamp, data: Map<String, Value>) {
+    fn write(&mut self, now: Timestamp, data: Option<Map<String, Value>>) {
         self.current += 1;
         self.updated = now;
         let version = Version { data, created: now, deleted: None, destroyed: false };
@@ -95,6 +113,7 @@ impl Secret {
             None => return Ok(()),
             // The real server reads it as weakly as this.
             Some(Value::Null) => Some(0),
+            Some(Value::String(text)) if text.is_empty() => Some(0),
             Some(Value::String(text)) => text.parse().ok(),
             Some(other) => other.as_i64(),
         };
@@ -109,13 +128,13 @@ impl Secret {
 impl Secrets {
     pub(super) fn put(&mut self, now: Timestamp, path: &str, data: Map<String, Value>) {
         let secret = self.0.entry(path.to_owned());
-        secret.or_insert_with(|| Secret::new(now)).write(now, data);
+        secret.or_insert_with(|| Secret::new(now)).write(now, Some(data));
     }
 
     pub(super) fn document(&self, path: &str) -> Option<&Map<String, Value>> {
         let secret = self.0.get(path)?;
         let version = secret.versions.get(&secret.current)?;
-        version.live().then_some(&version.data)
+        version.data.as_ref().filter(|_| version.live())
     }
 
     pub(super) fn version(&self, path: &str) -> u64 {
@@ -148,20 +167,22 @@ impl Secrets {
         let body = &request.body;
         match (part, operation) {
             ("metadata", List) => self.list(path),
-            ("data" | "metadata" | "delete" | "undelete" | "destroy", _) if path.is_empty() => {
-                Err(refuse(404, "unsupported path"))
-            }
+            ("data" | "metadata" | "delete" | "undelete" | "destroy", _) if path.is_empty() => Ok(NO_NAME),
             ("data", Read) => self.read(path, request.query.get("version")),
             ("data", Write) => self.write(now, path, body),
             ("data", Delete) => {
                 let current = self.version(path);
                 self.change(path, &[current], |version| delete(version, now))
             }
-            ("delete", Write) => self.change(path, &versions(body)?, |version| delete(version, now)),
-            ("undelete", Write) => self.change(path, &versions(body)?, |version| version.deleted = None),
-            ("destroy", Write) => self.change(path, &versions(body)?, |version| {
+            ("delete", Write) => {
+                self.change(path, &versions(body, NO_VERSION)?, |version| delete(version, now))
+            }
+            ("undelete", Write) => {
+                self.change(path, &versions(body, NO_VERSION)?, |version| version.deleted = None)
+            }
+            ("destroy", Write) => self.change(path, &versions(body, NO_VERSION_TO_DESTROY)?, |version| {
                 version.destroyed = true;
-                version.data.clear();
+                version.data = None;
             }),
             ("metadata", Read) => self.metadata(path),
             ("metadata", Write) => self.configure(now, path, body),
@@ -170,22 +191,17 @@ impl Secrets {
                 Ok(Success::Nothing)
             }
             ("data" | "delete" | "undelete" | "destroy", _) => Err(unsupported()),
-            _ => Err(refuse(404, "unsupported path")),
+            _ => Ok(NO_PART),
         }
     }
 
     fn read(&self, path: &str, version: Option<&String>) -> Answer {
-        let asked = match version {
-            None => 0,
-            Some(text) => text.parse().map_err(|_| {
-                refuse(
-                    400,
-                    format!("Field validation failed: error converting input {text} for field \"version\""),
-                )
-            })?,
+        let asked = match version.map(String::as_str) {
+            None | Some("") => 0,
+            Some(text) => text.parse::<i64>().map_err(|_| unreadable("version", NO_NUMBER))?,
         };
         let secret = self.0.get(path).ok_or_else(nothing_here)?;
-        let number = if asked == 0 { secret.current } else { asked };
+        let number = u64::try_from(asked).ok().filter(|n| *n > 0).unwrap_or(secret.current);
         let version = secret.versions.get(&number).ok_or_else(nothing_here)?;
         let metadata = secret.describe(number, version);
         Ok(if version.live() {
@@ -196,14 +212,17 @@ impl Secrets {
     }
 
     fn write(&mut self, now: Timestamp, path: &str, body: &Value) -> Answer {
-        let data = match &body["data"] {
-            Value::Null => return Err(refuse(400, "no data provided")),
-            Value::Object(data) => data.iter().map(|(key, value)| (key.clone(), kept(value))).collect(),
-            _ => {
-                return Err(refuse(
-                    400,
-                    "Field validation failed: error converting input for field \"data\": expected a map",
-                ));
+        let data = match body.get("data") {
+            None => return Err(refuse(400, "no data provided")),
+            Some(Value::Null) => None,
+            Some(Value::Object(data)) => {
+                Some(data.iter().map(|(key, value)| (key.clone(), kept(value))).collect())
+            }
+            Some(Value::Array(none)) if none.is_empty() => Some(Map::new()),
+            Some(_) => {
+                let why =
+                    "error converting input for field \"data\": '' expected type 'map[string]interface {}'";
+                return Err(refuse(400, why));
             }
         };
         let mut secret = match self.0.get(path) {
@@ -280,14 +299,14 @@ impl Secrets {
     }
 }
 
-/// As the server keeps it: every number is a double, so that integers beyond 53 bits are rounded.
+/// As the server keeps it: every number is a double, so that integers beyond 53 bits are rounded; and what has no fraction
+/// is written without one, so that 1.0 becomes 1.
 fn kept(value: &Value) -> Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
     match value {
-        Value::Number(number) => match number.as_f64() {
-            Some(double) if double.abs() >= EXACT => json!(double),
-            _ => value.clone(),
-        },
+        Value::Number(number) => {
+            let double = number.as_f64().map(|double| double.to_string());
+            double.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| value.clone())
+        }
         Value::Array(list) => list.iter().map(kept).collect(),
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), kept(value))).collect(),
         other => other.clone(),
@@ -298,24 +317,22 @@ fn delete(version: &mut Version, now: Timestamp) {
     version.deleted.get_or_insert(now);
 }
 
-/// `versions` as numbers, as text, or as text with commas.
-fn versions(body: &Value) -> Result<Vec<u64>, Refusal> {
-    let given = match &body["versions"] {
-        Value::Array(given) => given.as_slice(),
-        one => std::slice::from_ref(one),
+/// `versions` as numbers, each of them as text too, or as one text with commas.
+fn versions(body: &Value, none: &str) -> Result<Vec<u64>, Refusal> {
+    let text = |text: &str| text.parse::<i64>().ok();
+    let numbers: Option<Vec<i64>> = match &body["versions"] {
+        Value::Null => Some(vec![]),
+        Value::Array(given) => given.iter().map(|n| n.as_str().map_or(n.as_i64(), text)).collect(),
+        Value::String(given) => given.split(',').map(text).collect(),
+        one => one.as_i64().map(|n| vec![n]),
     };
-    let mut numbers = vec![];
-    for value in given {
-        match value {
-            Value::Null => {}
-            Value::String(text) => numbers.extend(text.split(',').map(|n| n.trim().parse().ok())),
-            other => numbers.push(other.as_u64()),
-        }
-    }
-    let numbers: Option<Vec<u64>> = numbers.into_iter().collect();
     match numbers {
-        None => Err(refuse(400, "Field validation failed: error converting input for field \"versions\"")),
-        Some(none) if none.is_empty() => Err(refuse(400, "No version number provided")),
-        Some(numbers) => Ok(numbers),
+        None => Err(unreadable(
+            "versions",
+            &format!("decoding failed due to the following error(s):\n\n{NO_NUMBER}"),
+        )),
+        Some(numbers) if numbers.is_empty() => Err(refuse(400, none)),
+        // No version is below 1.
+        Some(numbers) => Ok(numbers.into_iter().filter_map(|n| u64::try_from(n).ok()).collect()),
     }
 }

@@ -5,7 +5,9 @@ use super::{
     control_plane::token,
     keeper::{self, Process},
     ports, proxy,
+    signature::Issuer,
 };
+use berth::clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,7 +20,21 @@ pub(crate) struct OpenBao {
     /// May do everything.
     pub(crate) root: String,
     issued: AtomicU32,
-    _process: Process,
+    process: Process,
+}
+
+/// A way to log in by role and secret id.
+pub(crate) struct AppRole {
+    /// Where it is mounted.
+    pub(crate) path: String,
+    pub(crate) role_id: String,
+}
+
+/// A way to log in with what an identity provider signed, bound to what GitHub says of a job.
+pub(crate) struct Jwt {
+    /// Where it is mounted.
+    pub(crate) path: String,
+    issuer: Issuer,
 }
 
 static SHARED: OnceCell<OpenBao> = OnceCell::const_new();
@@ -39,26 +55,44 @@ impl OpenBao {
         command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
         let process = Process::start("bao", command, &directory);
         let url = format!("http://127.0.0.1:{port}");
-        let server = Self { url, root, issued: AtomicU32::default(), _process: process };
+        let server = Self { url, root, issued: AtomicU32::default(), process };
         // Unsealed is not yet ready: the dev server makes its root token after that.
-        ask("an unsealed server that knows our token", &server._process, async || {
-            let answer = server.send(Method::GET, "auth/token/lookup-self", &Value::Null).await;
+        ask("an unsealed server that knows our token", &server.process, async || {
+            let answer = server.send(None, Method::GET, "auth/token/lookup-self", &Value::Null).await;
             answer.ok()?.error_for_status().ok()
         })
         .await;
         server
     }
 
-    async fn send(&self, method: Method, path: &str, body: &Value) -> reqwest::Result<reqwest::Response> {
+    async fn send(
+        &self,
+        namespace: Option<&str>,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> reqwest::Result<reqwest::Response> {
         // Each fact has a runtime of its own, and a client's connections die with theirs.
         let request = proxy::plain().request(method, format!("{}/v1/{path}", self.url));
         let request = request.header("x-vault-token", &self.root);
+        let request = request.header("x-vault-namespace", namespace.unwrap_or_default());
         if body.is_null() { request.send().await } else { request.json(body).send().await }
     }
 
     /// One request with all rights, which must succeed.
     pub(crate) async fn root(&self, method: Method, path: &str, body: Value) -> Value {
-        let answer = self.send(method.clone(), path, &body).await.unwrap();
+        self.within(None, method, path, body).await
+    }
+
+    /// The same in a namespace.
+    pub(crate) async fn within(
+        &self,
+        namespace: Option<&str>,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Value {
+        let answer = self.send(namespace, method.clone(), path, &body).await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
         assert!(status.is_success(), "{method} {path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_default()
@@ -80,14 +114,94 @@ impl OpenBao {
         .await;
         let policy = include_str!("../../../deploy/vault/berth.hcl").replace("\"kv/", &format!("\"{mount}/"));
         assert!(policy.contains(&mount));
-        self.root(Method::PUT, &format!("sys/policies/acl/{mount}"), json!({"policy": policy})).await;
+        self.policy(&mount, &policy).await;
         mount
+    }
+
+    pub(crate) async fn policy(&self, name: &str, rules: &str) {
+        self.root(Method::PUT, &format!("sys/policies/acl/{name}"), json!({"policy": rules})).await;
     }
 
     /// A token with nothing but this policy: not even the default one.
     pub(crate) async fn token(&self, policy: &str) -> String {
-        let asked = json!({"policies": [policy], "no_default_policy": true, "ttl": "1h"});
-        let made = self.root(Method::POST, "auth/token/create", asked).await;
-        made["auth"]["client_token"].as_str().unwrap().to_owned()
+        self.token_with(json!({"policies": [policy], "no_default_policy": true, "ttl": "1h"})).await
     }
+
+    pub(crate) async fn token_with(&self, asked: Value) -> String {
+        text(&self.root(Method::POST, "auth/token/create", asked).await["auth"]["client_token"])
+    }
+
+    /// A token that has ended.
+    pub(crate) async fn expired(&self) -> String {
+        let token = self.token_with(json!({"policies": ["default"], "ttl": "1s"})).await;
+        let url = format!("{}/v1/auth/token/lookup-self", self.url);
+        ask("the end of a token", &self.process, async || {
+            let answer = proxy::plain().get(&url).header("x-vault-token", &token).send().await.unwrap();
+            (answer.status() == 403).then_some(())
+        })
+        .await;
+        token
+    }
+
+    /// A role `berth` of an AppRole of its own, whose tokens have this policy, and not even the default one, for ten minutes.
+    pub(crate) async fn approle(&self, policy: &str) -> AppRole {
+        let path = self.fresh_name("approle");
+        self.root(Method::POST, &format!("sys/auth/{path}"), json!({"type": "approle"})).await;
+        let role = format!("auth/{path}/role/berth");
+        let limits = json!({
+            "token_policies": [policy], "token_no_default_policy": true, "token_ttl": "10m", "token_max_ttl": "15m",
+            "secret_id_ttl": "1h",
+        });
+        self.root(Method::POST, &role, limits).await;
+        let id = self.root(Method::GET, &format!("{role}/role-id"), Value::Null).await;
+        AppRole { path, role_id: text(&id["data"]["role_id"]) }
+    }
+
+    /// A secret id of that role, good for so many logins; 0: for any number.
+    pub(crate) async fn secret_id(&self, role: &AppRole, uses: u32) -> String {
+        let path = format!("auth/{}/role/berth/secret-id", role.path);
+        text(&self.root(Method::POST, &path, json!({"num_uses": uses})).await["data"]["secret_id"])
+    }
+
+    /// A role `berth` for the jobs of an organization, whose tokens have this policy and not even the default one.
+    pub(crate) async fn jwt(&self, policy: &str) -> Jwt {
+        let (path, issuer) = (self.fresh_name("jwt"), Issuer::new());
+        self.root(Method::POST, &format!("sys/auth/{path}"), json!({"type": "jwt"})).await;
+        let trusted =
+            json!({"jwt_validation_pubkeys": [issuer.public_pem()], "bound_issuer": "https://issuer.test"});
+        self.root(Method::POST, &format!("auth/{path}/config"), trusted).await;
+        let role = json!({
+            "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["https://github.com/acme"],
+            "bound_claims": {"repository_owner": "acme"}, "token_policies": [policy],
+            "token_no_default_policy": true, "token_ttl": "10m",
+        });
+        self.root(Method::POST, &format!("auth/{path}/role/berth"), role).await;
+        Jwt { path, issuer }
+    }
+}
+
+impl Jwt {
+    /// A job's token that the role takes, but for these claims.
+    pub(crate) fn sign(&self, other: &Value) -> String {
+        self.sign_as(&self.issuer, other)
+    }
+
+    /// The same with the signature of somebody of whom the server does not know.
+    pub(crate) fn forge(&self) -> String {
+        self.sign_as(&Issuer::new(), &json!({}))
+    }
+
+    fn sign_as(&self, issuer: &Issuer, other: &Value) -> String {
+        let now = Clock::system().now().as_second();
+        let mut claims = json!({
+            "iss": "https://issuer.test", "aud": "https://github.com/acme", "sub": "repo:acme/shop:pull_request",
+            "repository_owner": "acme", "iat": now, "nbf": now - 5, "exp": now + 600,
+        });
+        claims.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+        issuer.sign(&claims)
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
