@@ -10,3 +10,4 @@ mod contract;
 mod harness;
 mod servers;
 mod stores;
+mod workloads;

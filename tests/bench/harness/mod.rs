@@ -10,6 +10,8 @@ pub(crate) mod openbao;
 pub(crate) mod ports;
 pub(crate) mod proxy;
 pub(crate) mod signature;
+pub(crate) mod watching;
+pub(crate) mod workloads;
 
 use keeper::Process;
 use std::time::Duration;
