@@ -7,6 +7,7 @@ mod bed;
 #[path = "../it/contract.rs"]
 #[macro_use]
 mod contract;
+mod dns;
 mod harness;
 mod servers;
 mod stores;

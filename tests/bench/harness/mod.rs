@@ -5,6 +5,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod control_plane;
+pub(crate) mod dns;
 pub(crate) mod keeper;
 pub(crate) mod openbao;
 pub(crate) mod ports;

@@ -98,11 +98,6 @@ impl Workloads {
         workloads
     }
 
-    /// The processes' ids, for whoever measures or looks.
-    pub(crate) fn process_ids(&self) -> [u32; 2] {
-        [self.kwok.id(), self.scheduler.id()]
-    }
-
     /// The scheduler gives no other sign that it is ready.
     async fn play_a_first_pod(&self, client: &Client) {
         let pods: Api<Pod> = Api::namespaced(client.clone(), "default");
