@@ -7,6 +7,7 @@ mod bed;
 #[path = "../it/contract.rs"]
 #[macro_use]
 mod contract;
+mod dns;
 mod github;
 mod harness;
 mod servers;
@@ -15,3 +16,4 @@ mod stores;
 #[macro_use]
 mod vault_server;
 mod openbao;
+mod workloads;

@@ -92,12 +92,12 @@ impl ControlPlane {
         self.processes.iter().map(Process::id).collect()
     }
 
-    /// Lets pods be bound to nodes.
-    pub(crate) async fn schedule(&mut self) {
+    /// Lets pods be bound to nodes as long as it lives.
+    pub(crate) fn scheduler(&self) -> Process {
         let mut command = keeper::command("kube-scheduler");
         command.arg(format!("--kubeconfig={}", self.kubeconfig.display()));
         command.args(["--leader-elect=false", "--secure-port=0", "--bind-address=127.0.0.1"]);
-        self.processes.push(Process::start("kube-scheduler", command, &self.directory));
+        Process::start("kube-scheduler", command, &self.directory)
     }
 
     async fn ready(&self) {
@@ -110,7 +110,7 @@ impl ControlPlane {
     }
 
     /// Without it the server takes no pod and no TokenRequest there.
-    async fn has_service_account(&self, namespace: &str) {
+    pub(crate) async fn has_service_account(&self, namespace: &str) {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client("bench").await, namespace);
         ask("the namespace's default service account", self.api_server(), async || {
             accounts.get_opt("default").await.ok().flatten()
@@ -200,7 +200,8 @@ pub(crate) async fn connect_as(kubeconfig: &Path, run: &str) -> Client {
     connect(&target, run).await.unwrap()
 }
 
-fn etcd(directory: &Path) -> (Process, String) {
+/// For a control plane, or for what else keeps something there.
+pub(crate) fn etcd(directory: &Path) -> (Process, String) {
     let (client, peer) = (ports::free(), ports::free());
     let [client, peer] = [client, peer].map(|port| format!("http://127.0.0.1:{port}"));
     let mut command = keeper::command("etcd");

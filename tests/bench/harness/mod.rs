@@ -5,11 +5,14 @@
 
 pub(crate) mod certificates;
 pub(crate) mod control_plane;
+pub(crate) mod dns;
 pub(crate) mod keeper;
 pub(crate) mod openbao;
 pub(crate) mod ports;
 pub(crate) mod proxy;
 pub(crate) mod signature;
+pub(crate) mod watching;
+pub(crate) mod workloads;
 
 use keeper::Process;
 use std::time::Duration;

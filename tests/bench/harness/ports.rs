@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     sync::{
         OnceLock,
         atomic::{AtomicU16, Ordering},
@@ -38,14 +38,15 @@ fn claim() -> Block {
     free.expect("there are as many runs at once as there are blocks of ports")
 }
 
-/// A port of loopback.
+/// A port of loopback, for TCP and UDP.
 pub(crate) fn free() -> u16 {
     let block = BLOCK_OF_THIS_RUN.get_or_init(claim);
     loop {
         let next = block.given.fetch_add(1, Ordering::Relaxed);
         assert!(next < BLOCK, "this run has taken all of its {BLOCK} ports");
         // Something else on the machine may listen there.
-        if TcpListener::bind(("127.0.0.1", block.first + next)).is_ok() {
+        let address = ("127.0.0.1", block.first + next);
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
             return block.first + next;
         }
     }

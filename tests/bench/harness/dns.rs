@@ -1,0 +1,270 @@
+//! The DNS of one zone: CoreDNS with authority over it, whose records lie in an etcd and change at once, and before it
+//! a second CoreDNS, a resolver that keeps answers, the negative ones too, as long as their TTL says.
+//!
+//! A negative TTL is [`NEGATIVE_TTL`] everywhere; only that of "no such type, but the name is there" is the etcd
+//! plugin's own 30 s, of which the resolver keeps 5. One thing is not as in a real zone: the plugin answers for a name
+//! with all that lies below it, so no fact may publish `api.pr-1` and ask for `pr-1`.
+
+use super::{
+    ask, control_plane,
+    keeper::{self, Process, file},
+    ports, proxy,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hickory_resolver::{
+    Resolver,
+    config::{NameServerConfig, ResolveHosts, ResolverConfig},
+    net::{DnsError, NetError, runtime::TokioRuntimeProvider},
+    proto::{
+        op::ResponseCode,
+        rr::{RData, RecordType},
+    },
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+/// Seconds for which a resolver may say that there is no such name.
+pub(crate) const NEGATIVE_TTL: u32 = 5;
+
+/// Both servers and the etcd. They end when it is dropped.
+pub(crate) struct Dns {
+    zone: String,
+    etcd_url: String,
+    authoritative: Server,
+    resolver: Server,
+    etcd: Process,
+}
+
+struct Server {
+    address: SocketAddr,
+    process: Process,
+}
+
+/// What a server says about the addresses of a name.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Addresses {
+        of: BTreeSet<IpAddr>,
+        ttl: u32,
+    },
+    /// There is no such name (NXDOMAIN), or it has no such addresses; and for how many seconds that may be kept.
+    Nothing {
+        name_exists: bool,
+        ttl: Option<u32>,
+    },
+    /// Any other code, such as REFUSED.
+    Refused(ResponseCode),
+}
+
+impl Dns {
+    /// For a zone, without a dot at its end. Both servers answer for it when this returns.
+    pub(crate) async fn start(zone: &str) -> Self {
+        let directory = keeper::directory("dns");
+        let (etcd, etcd_url) = control_plane::etcd(&directory);
+        let [authority, nothing, cache] = [(); 3].map(|()| ports::free());
+        let soa = |owner: &str| {
+            let numbers = format!("1 7200 1800 86400 {NEGATIVE_TTL}");
+            format!("{owner} {NEGATIVE_TTL} IN SOA ns.dns.{zone}. hostmaster.{zone}. {numbers}")
+        };
+        // Plugins have an order of their own, where `template` comes before `etcd`: so what etcd knows nothing about
+        // is forwarded to a block beside it.
+        let authoritative = format!(
+            r#"{zone}:{authority} {{
+                bind 127.0.0.1
+                errors
+                template IN SOA {zone} {{
+                    match "^{apex}\.$"
+                    answer "{soa}"
+                    fallthrough
+                }}
+                etcd {{
+                    path /skydns
+                    endpoint {etcd_url}
+                    fallthrough
+                }}
+                forward . 127.0.0.1:{nothing}
+            }}
+            {zone}:{nothing} {{
+                bind 127.0.0.1
+                template ANY ANY {{
+                    rcode NXDOMAIN
+                    authority "{soa}"
+                }}
+            }}"#,
+            apex = zone.replace('.', "\\."),
+            soa = soa(&format!("{zone}.")),
+        );
+        // In this world there is no name outside of the zone.
+        let resolver = format!(
+            r#"{zone}:{cache} {{
+                bind 127.0.0.1
+                errors
+                cache {{
+                    success 9984 3600 0
+                    denial 9984 {NEGATIVE_TTL} 0
+                }}
+                forward . 127.0.0.1:{authority}
+            }}
+            .:{cache} {{
+                bind 127.0.0.1
+                template ANY ANY {{
+                    rcode NXDOMAIN
+                    authority "{soa}"
+                }}
+            }}"#,
+            soa = soa("."),
+        );
+        let server = |name: &str, port: u16, corefile: &str| {
+            let mut command = keeper::command("coredns");
+            command.arg("-conf").arg(file(&directory, &format!("{name}.corefile"), corefile));
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            Server { address, process: Process::start(name, command, &directory) }
+        };
+        let dns = Self {
+            zone: zone.to_owned(),
+            etcd_url,
+            authoritative: server("coredns-authoritative", authority, &authoritative),
+            resolver: server("coredns-resolver", cache, &resolver),
+            etcd,
+        };
+        dns.ready().await;
+        dns
+    }
+
+    async fn ready(&self) {
+        ask("an etcd that answers", &self.etcd, async || {
+            self.send("range", &json!({"key": base64("/")})).await.ok()?.error_for_status().ok()
+        })
+        .await;
+        for server in [&self.authoritative, &self.resolver] {
+            ask("the zone's SOA record", &server.process, async || {
+                let found = client(server.address).lookup(format!("{}.", self.zone), RecordType::SOA).await;
+                found.ok().filter(|found| !found.answers().is_empty())
+            })
+            .await;
+        }
+    }
+
+    /// The server with authority: knows every change at once, and no other zone.
+    pub(crate) fn authoritative(&self) -> SocketAddr {
+        self.authoritative.address
+    }
+
+    /// The server that keeps answers; at users' sites this is the one that clients ask.
+    pub(crate) fn resolver(&self) -> SocketAddr {
+        self.resolver.address
+    }
+
+    /// From now on the name, which is in the zone, has these addresses and no others.
+    pub(crate) async fn publish(&self, name: &str, addresses: &[IpAddr], ttl: u32) {
+        let prefix = self.key(name);
+        // First the new ones, so that the name is never without any.
+        for address in addresses {
+            let record = json!({"host": address, "ttl": ttl});
+            let key = base64(&format!("{prefix}{address}"));
+            self.must("put", json!({"key": key, "value": base64(&record.to_string())})).await;
+        }
+        for key in self.keys(&prefix).await {
+            let last = &key[prefix.len()..];
+            // What lies deeper belongs to other names.
+            if !last.contains('/') && !addresses.iter().any(|address| address.to_string() == last) {
+                self.must("deleterange", json!({"key": base64(&key)})).await;
+            }
+        }
+    }
+
+    /// From now on the name has no address.
+    pub(crate) async fn withdraw(&self, name: &str) {
+        self.publish(name, &[], 0).await;
+    }
+
+    /// Where a name's records lie: its labels, last first.
+    fn key(&self, name: &str) -> String {
+        let name = name.trim_end_matches('.').to_lowercase();
+        let inside = name.strip_suffix(&self.zone).and_then(|rest| rest.strip_suffix('.'));
+        assert!(inside.is_some_and(|inside| !inside.is_empty()), "{name} is not in the zone {}", self.zone);
+        let labels: Vec<&str> = name.rsplit('.').collect();
+        format!("/skydns/{}/", labels.join("/"))
+    }
+
+    async fn keys(&self, prefix: &str) -> Vec<String> {
+        // '0' comes after '/'.
+        let end = format!("{}0", prefix.strip_suffix('/').unwrap());
+        let range = json!({"key": base64(prefix), "range_end": base64(&end), "keys_only": true});
+        let found = self.must("range", range).await;
+        // Without any key the list is left out.
+        let keys = found["kvs"].as_array().cloned().unwrap_or_default();
+        let text = |entry: &Value| BASE64_STANDARD.decode(entry["key"].as_str().unwrap()).unwrap();
+        keys.iter().map(|entry| String::from_utf8(text(entry)).unwrap()).collect()
+    }
+
+    async fn send(&self, what: &str, body: &Value) -> reqwest::Result<reqwest::Response> {
+        proxy::plain().post(format!("{}/v3/kv/{what}", self.etcd_url)).json(body).send().await
+    }
+
+    async fn must(&self, what: &str, body: Value) -> Value {
+        let answer = self.send(what, &body).await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "etcd {what}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+fn base64(text: &str) -> String {
+    BASE64_STANDARD.encode(text)
+}
+
+fn client(server: SocketAddr) -> Resolver<TokioRuntimeProvider> {
+    let mut to = NameServerConfig::udp_and_tcp(server.ip());
+    for connection in &mut to.connections {
+        connection.port = server.port();
+    }
+    let config = ResolverConfig::from_parts(None, Vec::new(), vec![to]);
+    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.timeout = Duration::from_secs(5);
+    builder.build().unwrap()
+}
+
+/// Asks one server for a name's addresses of this type, `A` or `AAAA`.
+pub(crate) async fn lookup(server: SocketAddr, name: &str, kind: RecordType) -> Answer {
+    let name = format!("{}.", name.trim_end_matches('.'));
+    match client(server).lookup(name, kind).await {
+        Ok(found) => {
+            let ttl = found.answers().iter().map(|record| record.ttl).min().unwrap();
+            let of = found.answers().iter().map(|record| match &record.data {
+                RData::A(address) => IpAddr::from(address.0),
+                RData::AAAA(address) => IpAddr::from(address.0),
+                other => panic!("an address was asked for, not {other}"),
+            });
+            Answer::Addresses { of: of.collect(), ttl }
+        }
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
+            ResponseCode::NXDomain => Answer::Nothing { name_exists: false, ttl: none.negative_ttl },
+            ResponseCode::NoError => Answer::Nothing { name_exists: true, ttl: none.negative_ttl },
+            code => Answer::Refused(code),
+        },
+        Err(NetError::Dns(DnsError::ResponseCode(code))) => Answer::Refused(code),
+        Err(error) => panic!("{server} on {kind}: {error}"),
+    }
+}
+
+/// Asks until the answer is the wanted one.
+pub(crate) async fn until<T>(
+    dns: &Dns,
+    server: SocketAddr,
+    name: &str,
+    mut wanted: impl FnMut(Answer) -> Option<T>,
+) -> T {
+    let process = if server == dns.resolver() { &dns.resolver } else { &dns.authoritative };
+    ask(&format!("another answer for {name}"), &process.process, async || {
+        wanted(lookup(server, name, RecordType::A).await)
+    })
+    .await
+}
