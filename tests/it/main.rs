@@ -19,6 +19,7 @@ mod lifecycle;
 mod model;
 mod names;
 mod origins;
+mod players;
 mod pool;
 mod rules;
 mod settings;
