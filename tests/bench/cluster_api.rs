@@ -60,10 +60,13 @@ pub(crate) fn crds() -> Vec<Value> {
 pub(crate) fn objects(kubectl: &Path, webhooks: &Webhooks) -> Vec<Value> {
     let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/servers/cluster-api");
     let mut list = Command::new("go");
-    list.args(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api"]).current_dir(servers);
+    list.args(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/cluster-api"])
+        .current_dir(servers);
     let module = said(list).trim().to_owned();
     let mut kustomize = Command::new(kubectl);
-    kustomize.arg("kustomize").arg(Path::new(&module).join("core/config/default"));
+    kustomize
+        .arg("kustomize")
+        .arg(Path::new(&module).join("core/config/default"));
     let mut objects = documents(&said(kustomize));
     objects.retain(|object| {
         let kind = object["kind"].as_str().unwrap_or("");
@@ -71,8 +74,15 @@ pub(crate) fn objects(kubectl: &Path, webhooks: &Webhooks) -> Vec<Value> {
     });
     for object in &mut objects {
         let conversion = object.pointer_mut("/spec/conversion/webhook/clientConfig");
-        conversion.into_iter().for_each(|client| here(client, webhooks));
-        for webhook in object.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten() {
+        conversion
+            .into_iter()
+            .for_each(|client| here(client, webhooks));
+        for webhook in object
+            .get_mut("webhooks")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             here(&mut webhook["clientConfig"], webhooks);
         }
     }
@@ -82,24 +92,41 @@ pub(crate) fn objects(kubectl: &Path, webhooks: &Webhooks) -> Vec<Value> {
 fn here(client: &mut Value, webhooks: &Webhooks) {
     let path = client["service"]["path"].as_str().unwrap();
     let url = format!("https://127.0.0.1:{}{path}", webhooks.port);
-    *client = json!({ "url": url, "caBundle": ByteString(webhooks.authority.clone().into_bytes()) });
+    *client =
+        json!({ "url": url, "caBundle": ByteString(webhooks.authority.clone().into_bytes()) });
 }
 
 fn said(mut command: Command) -> String {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// Sends all of them at once, and waits until every CRD is Established: the manager would exit otherwise.
 pub(crate) async fn install(client: &Client, objects: Vec<Value>) {
-    join_all(objects.iter().map(|object| create(client, object))).await.into_iter().for_each(|c| c.unwrap());
-    let crds: Vec<&Value> = objects.iter().filter(|o| o["kind"] == "CustomResourceDefinition").collect();
+    join_all(objects.iter().map(|object| create(client, object)))
+        .await
+        .into_iter()
+        .for_each(|c| c.unwrap());
+    let crds: Vec<&Value> = objects
+        .iter()
+        .filter(|o| o["kind"] == "CustomResourceDefinition")
+        .collect();
     until("established CRDs", async || {
-        let all = get(client, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions").await;
+        let all = get(
+            client,
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        )
+        .await;
         let items = all["items"].as_array().unwrap();
         let established = |crd: &&&Value| {
-            let item = items.iter().find(|item| item["metadata"]["name"] == crd["metadata"]["name"]);
+            let item = items
+                .iter()
+                .find(|item| item["metadata"]["name"] == crd["metadata"]["name"]);
             item.is_some_and(|item| condition(item, "Established") == "True")
         };
         crds.iter().all(|crd| established(&crd)).then_some(())
@@ -120,14 +147,21 @@ pub(crate) fn arguments(kubeconfig: &Path, webhooks: &Webhooks) -> Vec<String> {
 }
 
 /// What it takes from its environment, and a pod would have.
-pub(crate) const ENVIRONMENT: [(&str, &str); 3] =
-    [("POD_NAMESPACE", "capi-system"), ("POD_NAME", "cluster-api"), ("POD_UID", "cluster-api")];
+pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
+    ("POD_NAMESPACE", "capi-system"),
+    ("POD_NAME", "cluster-api"),
+    ("POD_UID", "cluster-api"),
+];
 
 /// Waits until its webhooks answer: a Cluster that they refuse is refused by them.
 pub(crate) async fn ready(client: &Client) {
-    until("Cluster API's webhooks", async || match create_dry(client, &bad_cidr("default")).await {
-        Err(kube::Error::Api(status)) if status.message.contains("bench-not-a-cidr") => Some(()),
-        _ => None,
+    until("Cluster API's webhooks", async || {
+        match create_dry(client, &bad_cidr("default")).await {
+            Err(kube::Error::Api(status)) if status.message.contains("bench-not-a-cidr") => {
+                Some(())
+            }
+            _ => None,
+        }
     })
     .await;
 }
@@ -136,16 +170,31 @@ fn bad_cidr(namespace: &str) -> Value {
     json!({
         "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
         "metadata": { "name": "bad", "namespace": namespace },
-        "spec": { "clusterNetwork": { "pods": { "cidrBlocks": ["bench-not-a-cidr"] } },
-                  "infrastructureRef": { "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "ProxmoxCluster", "name": "bad" } },
+        "spec": {
+            "clusterNetwork": { "pods": { "cidrBlocks": ["bench-not-a-cidr"] } },
+            "infrastructureRef": {
+                "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "ProxmoxCluster", "name": "bad",
+            },
+        },
     })
 }
 
 /// The players of an environment on Proxmox, whose own API server this kubeconfig leads to.
-pub(crate) fn on_proxmox(kubeconfig: String, authority: String, pace: Pace) -> Vec<Arc<dyn Player>> {
+pub(crate) fn on_proxmox(
+    kubeconfig: String,
+    authority: String,
+    pace: Pace,
+) -> Vec<Arc<dyn Player>> {
     // k3s makes an authority for each cluster; these all have the bench's.
-    let environment = k3s::Environment { kubeconfig, key: authority.clone(), certificate: authority };
-    vec![Arc::new(proxmox::Proxmox { pace }), Arc::new(k3s::K3s { pace, environment })]
+    let environment = k3s::Environment {
+        kubeconfig,
+        key: authority.clone(),
+        certificate: authority,
+    };
+    vec![
+        Arc::new(proxmox::Proxmox { pace }),
+        Arc::new(k3s::K3s { pace, environment }),
+    ]
 }
 
 /// One change of what a Cluster says of itself.
@@ -164,9 +213,17 @@ pub(crate) async fn a_cluster_of_the_original_template_becomes_available_and_goe
     players: Vec<Arc<dyn Player>>,
 ) -> Vec<Transition> {
     let refused = create_dry(client, &bad_cidr("default")).await.unwrap_err();
-    let kube::Error::Api(status) = refused else { panic!("{refused}") };
+    let kube::Error::Api(status) = refused else {
+        panic!("{refused}")
+    };
     assert_eq!(status.code, 422, "{}", status.message);
-    assert!(status.message.contains("spec.clusterNetwork.pods.cidrBlocks"), "{}", status.message);
+    assert!(
+        status
+            .message
+            .contains("spec.clusterNetwork.pods.cidrBlocks"),
+        "{}",
+        status.message
+    );
 
     let records: Arc<dyn Records> = Arc::new(NoRecords);
     let running = crate::players::run(players, client, Some(environment), &records);
@@ -186,14 +243,24 @@ pub(crate) async fn a_cluster_of_the_original_template_becomes_available_and_goe
 
     let path = format!("/apis/cluster.x-k8s.io/v1beta2/namespaces/{name}/clusters/{name}");
     let note = |cluster: &Value, seen: &mut Vec<Transition>| {
-        let phase = format!("phase={}", cluster["status"]["phase"].as_str().unwrap_or(""));
-        let said = cluster["status"]["conditions"].as_array().into_iter().flatten().map(|condition| {
-            let text = |field: &str| condition[field].as_str().unwrap_or("");
-            format!("{}={}", text("type"), text("status"))
-        });
+        let phase = format!(
+            "phase={}",
+            cluster["status"]["phase"].as_str().unwrap_or("")
+        );
+        let said = cluster["status"]["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|condition| {
+                let text = |field: &str| condition[field].as_str().unwrap_or("");
+                format!("{}={}", text("type"), text("status"))
+            });
         for what in said.chain([phase]) {
             let (kind, _) = what.split_once('=').unwrap();
-            let last = seen.iter().rev().find(|transition| transition.what.starts_with(&format!("{kind}=")));
+            let last = seen
+                .iter()
+                .rev()
+                .find(|transition| transition.what.starts_with(&format!("{kind}=")));
             if last.is_none_or(|last| last.what != what) {
                 let after = Duration::try_from(clock.now().duration_since(begun)).unwrap();
                 seen.push(Transition { after, what });
@@ -209,18 +276,27 @@ pub(crate) async fn a_cluster_of_the_original_template_becomes_available_and_goe
     until_with("a Machine with its node", &running, async || {
         let cluster = get(client, &path).await;
         note(&cluster, &mut seen);
-        let machines =
-            get(client, &format!("/apis/cluster.x-k8s.io/v1beta2/namespaces/{name}/machines")).await;
+        let machines = get(
+            client,
+            &format!("/apis/cluster.x-k8s.io/v1beta2/namespaces/{name}/machines"),
+        )
+        .await;
         (machines["items"][0]["status"]["phase"] == "Running").then_some(())
     })
     .await;
-    let kubeconfig = get(client, &format!("/api/v1/namespaces/{name}/secrets/{name}-kubeconfig")).await;
+    let kubeconfig = get(
+        client,
+        &format!("/api/v1/namespaces/{name}/secrets/{name}-kubeconfig"),
+    )
+    .await;
     assert_eq!(kubeconfig["type"], "cluster.x-k8s.io/secret");
 
     // As berth does: the Cluster first, and the namespace when nothing is left of it.
     delete(client, &path).await;
-    until_with("the Cluster's end", &running, async || find(client, &path).await.is_none().then_some(()))
-        .await;
+    until_with("the Cluster's end", &running, async || {
+        find(client, &path).await.is_none().then_some(())
+    })
+    .await;
     for kind in [
         "/apis/cluster.x-k8s.io/v1beta2/{}/machines",
         "/apis/controlplane.cluster.x-k8s.io/v1beta2/{}/kthreescontrolplanes",
@@ -231,11 +307,9 @@ pub(crate) async fn a_cluster_of_the_original_template_becomes_available_and_goe
         let all = get(client, &kind.replace("{}", &format!("namespaces/{name}"))).await;
         assert_eq!(all["items"], json!([]), "{kind}");
     }
-    for owned in ["secrets", "/apis/infrastructure.cluster.x-k8s.io/v1alpha1/{}/proxmoxmachinetemplates"] {
-        let path = match owned.strip_prefix('/') {
-            Some(_) => owned.replace("{}", &format!("namespaces/{name}")),
-            None => format!("/api/v1/namespaces/{name}/{owned}"),
-        };
+    let templates = "/apis/infrastructure.cluster.x-k8s.io/v1alpha1/{}/proxmoxmachinetemplates";
+    for owned in ["/api/v1/{}/secrets", templates] {
+        let path = owned.replace("{}", &format!("namespaces/{name}"));
         until_with("the garbage collector", &running, async || {
             (get(client, &path).await["items"] == json!([])).then_some(())
         })
@@ -249,23 +323,37 @@ pub(crate) async fn a_cluster_of_the_original_template_becomes_available_and_goe
     .await;
     let nodes = get(environment, "/api/v1/nodes").await;
     assert_eq!(nodes["items"], json!([]), "its node has left");
-    assert_eq!(running.refused(), Vec::<String>::new(), "what the API server would not have of the players");
+    assert_eq!(
+        running.refused(),
+        Vec::<String>::new(),
+        "what the API server would not have of the players"
+    );
     seen
 }
 
 fn condition<'a>(object: &'a Value, kind: &str) -> &'a str {
-    let all = object["status"]["conditions"].as_array().into_iter().flatten();
-    all.filter(|condition| condition["type"] == kind).find_map(|c| c["status"].as_str()).unwrap_or("")
+    let all = object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    all.filter(|condition| condition["type"] == kind)
+        .find_map(|c| c["status"].as_str())
+        .unwrap_or("")
 }
 
 async fn until<T>(what: &str, answer: impl AsyncFnMut() -> Option<T>) -> T {
-    asking(answer).await.unwrap_or_else(|| panic!("waited in vain for {what}"))
+    asking(answer)
+        .await
+        .unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
 async fn until_with<T>(what: &str, running: &Running, answer: impl AsyncFnMut() -> Option<T>) -> T {
     let answer = asking(answer).await;
     answer.unwrap_or_else(|| {
-        panic!("waited in vain for {what}; the players were told: {:#?}", running.refused())
+        panic!(
+            "waited in vain for {what}; the players were told: {:#?}",
+            running.refused()
+        )
     })
 }
 
@@ -283,12 +371,18 @@ async fn asking<T>(mut answer: impl AsyncFnMut() -> Option<T>) -> Option<T> {
 }
 
 async fn get(client: &Client, path: &str) -> Value {
-    client.request(Request::get(path).body(Vec::new()).unwrap()).await.unwrap()
+    client
+        .request(Request::get(path).body(Vec::new()).unwrap())
+        .await
+        .unwrap()
 }
 
 /// None only if the server itself says that there is none.
 async fn find(client: &Client, path: &str) -> Option<Value> {
-    match client.request(Request::get(path).body(Vec::new()).unwrap()).await {
+    match client
+        .request(Request::get(path).body(Vec::new()).unwrap())
+        .await
+    {
         Ok(object) => Some(object),
         Err(kube::Error::Api(status)) if status.code == 404 => None,
         Err(error) => panic!("{path}: {error}"),
@@ -296,7 +390,10 @@ async fn find(client: &Client, path: &str) -> Option<Value> {
 }
 
 async fn delete(client: &Client, path: &str) {
-    let _: Value = client.request(Request::delete(path).body(Vec::new()).unwrap()).await.unwrap();
+    let _: Value = client
+        .request(Request::delete(path).body(Vec::new()).unwrap())
+        .await
+        .unwrap();
 }
 
 /// POSTs it; that it is there already is as good.
@@ -312,7 +409,12 @@ async fn create_dry(client: &Client, object: &Value) -> kube::Result<Value> {
 }
 
 async fn post(client: &Client, object: &Value, query: &str) -> kube::Result<Value> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or("");
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or("")
+    };
     let api = match text("/apiVersion").split_once('/') {
         Some(_) => format!("/apis/{}", text("/apiVersion")),
         None => format!("/api/{}", text("/apiVersion")),

@@ -89,7 +89,10 @@ pub(crate) fn run(
         };
         tasks.spawn(stage.play());
     }
-    Running { _tasks: tasks, refused }
+    Running {
+        _tasks: tasks,
+        refused,
+    }
 }
 
 /// One player with all that it plays on.
@@ -109,10 +112,12 @@ enum Seen {
     Gone(Kind, Value),
 }
 
-/// By kind, namespace and name.
+/// By namespace and name.
+type Named = BTreeMap<(String, String), Value>;
+
 #[derive(Default)]
 struct Cache {
-    objects: BTreeMap<(&'static str, &'static str), BTreeMap<(String, String), Value>>,
+    objects: BTreeMap<(&'static str, &'static str), Named>,
     complete: BTreeSet<(&'static str, &'static str)>,
 }
 
@@ -121,7 +126,10 @@ impl Cache {
         match seen {
             Seen::All(kind, objects) => {
                 self.complete.insert((kind.group, kind.kind));
-                let all = objects.into_iter().map(|object| (key(&object), object)).collect();
+                let all = objects
+                    .into_iter()
+                    .map(|object| (key(&object), object))
+                    .collect();
                 self.objects.insert((kind.group, kind.kind), all);
             }
             Seen::One(kind, object) => {
@@ -135,7 +143,10 @@ impl Cache {
             Seen::Gone(kind, object) => {
                 let all = self.objects.entry((kind.group, kind.kind)).or_default();
                 // Another of the same name may have been made since.
-                if all.get(&key(&object)).is_some_and(|known| version(known) <= version(&object)) {
+                if all
+                    .get(&key(&object))
+                    .is_some_and(|known| version(known) <= version(&object))
+                {
                     all.remove(&key(&object));
                 }
             }
@@ -150,7 +161,11 @@ fn key(object: &Value) -> (String, String) {
 
 /// A number on every real API server.
 fn version(object: &Value) -> u64 {
-    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 impl Stage {
@@ -158,7 +173,12 @@ impl Stage {
         let (send, mut receive) = unbounded_channel();
         let mut watches = JoinSet::new();
         for kind in self.player.watches() {
-            watches.spawn(watch(self.client.clone(), *kind, send.clone(), self.clock.clone()));
+            watches.spawn(watch(
+                self.client.clone(),
+                *kind,
+                send.clone(),
+                self.clock.clone(),
+            ));
         }
         let mut cache = Cache::default();
         let mut due = None;
@@ -206,24 +226,38 @@ impl Stage {
                 self.player.react(&Objects::new(objects, &records), now)
             };
             if changes.is_empty() {
-                return again.map(|again| Duration::try_from(again.duration_since(now)).unwrap_or_default());
+                return again.map(|again| {
+                    Duration::try_from(again.duration_since(now)).unwrap_or_default()
+                });
             }
             let (first, then): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| {
                 !matches!(
                     change,
-                    Change::Create(_) | Change::Merge(..) | Change::MergeStatus(..) | Change::Delete(_)
+                    Change::Create(_)
+                        | Change::Merge(..)
+                        | Change::MergeStatus(..)
+                        | Change::Delete(_)
                 )
             });
             let mut told = true;
             for changes in [first, then] {
-                let carried = join_all(changes.into_iter().map(|change| self.carry_out(change))).await;
+                let carried =
+                    join_all(changes.into_iter().map(|change| self.carry_out(change))).await;
                 if carried.iter().any(Result::is_err) {
                     told = false;
-                    carried.into_iter().flatten().flatten().for_each(|seen| cache.learn(seen));
+                    carried
+                        .into_iter()
+                        .flatten()
+                        .flatten()
+                        .for_each(|seen| cache.learn(seen));
                     break;
                 }
                 told &= carried.iter().all(|seen| matches!(seen, Ok(Some(_))));
-                carried.into_iter().flatten().flatten().for_each(|seen| cache.learn(seen));
+                carried
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .for_each(|seen| cache.learn(seen));
             }
             if !told {
                 return Some(PAUSE);
@@ -236,37 +270,90 @@ impl Stage {
         let outcome = match change {
             Change::Create(object) => {
                 let kind = self.kind_of(&object);
-                let path = path(&kind, object["metadata"]["namespace"].as_str().unwrap_or(""), "");
-                let made = self.send(&self.client, Method::POST, &path, Some(&object)).await;
-                made.map(|made| (!made.is_null()).then(|| Seen::One(kind, made)))
+                let path = path(
+                    &kind,
+                    object["metadata"]["namespace"].as_str().unwrap_or(""),
+                    "",
+                );
+                let made = self
+                    .send(&self.client, Method::POST, &path, Some(&object))
+                    .await;
+                made.map(|made| {
+                    if made.is_null() {
+                        None
+                    } else {
+                        Some(Seen::One(kind, made))
+                    }
+                })
             }
-            Change::Merge(Target { kind, namespace, name }, patch) => {
+            Change::Merge(
+                Target {
+                    kind,
+                    namespace,
+                    name,
+                },
+                patch,
+            ) => {
                 let path = path(&kind, &namespace, &name);
-                self.send(&self.client, Method::PATCH, &path, Some(&patch)).await.map(|o| patched(kind, o))
+                self.send(&self.client, Method::PATCH, &path, Some(&patch))
+                    .await
+                    .map(|o| patched(kind, o))
             }
-            Change::MergeStatus(Target { kind, namespace, name }, patch) => {
+            Change::MergeStatus(
+                Target {
+                    kind,
+                    namespace,
+                    name,
+                },
+                patch,
+            ) => {
                 let path = format!("{}/status", path(&kind, &namespace, &name));
-                self.send(&self.client, Method::PATCH, &path, Some(&patch)).await.map(|o| patched(kind, o))
+                self.send(&self.client, Method::PATCH, &path, Some(&patch))
+                    .await
+                    .map(|o| patched(kind, o))
             }
-            Change::Delete(Target { kind, namespace, name }) => {
+            Change::Delete(Target {
+                kind,
+                namespace,
+                name,
+            }) => {
                 let path = path(&kind, &namespace, &name);
                 let answer = self.send(&self.client, Method::DELETE, &path, None).await;
-                answer.map(|answer| (answer["kind"] == kind.kind).then(|| Seen::One(kind, answer)))
+                answer.map(|answer| {
+                    if answer["kind"] == kind.kind {
+                        Some(Seen::One(kind, answer))
+                    } else {
+                        None
+                    }
+                })
             }
-            Change::Join(_, node) => self.at_environment(Method::POST, "/api/v1/nodes", Some(&node)).await,
+            Change::Join(_, node) => {
+                self.at_environment(Method::POST, "/api/v1/nodes", Some(&node))
+                    .await
+            }
             Change::Leave(_, node) => {
-                self.at_environment(Method::DELETE, &format!("/api/v1/nodes/{node}"), None).await
+                self.at_environment(Method::DELETE, &format!("/api/v1/nodes/{node}"), None)
+                    .await
             }
-            Change::Publish(record) => {
-                self.records.publish(&record).await.map(|()| None).map_err(|e| e.to_string())
-            }
-            Change::Withdraw(record) => {
-                self.records.withdraw(&record).await.map(|()| None).map_err(|e| e.to_string())
-            }
+            Change::Publish(record) => self
+                .records
+                .publish(&record)
+                .await
+                .map(|()| None)
+                .map_err(|e| e.to_string()),
+            Change::Withdraw(record) => self
+                .records
+                .withdraw(&record)
+                .await
+                .map(|()| None)
+                .map_err(|e| e.to_string()),
         };
         outcome.map_err(|why| {
             if !why.is_empty() {
-                self.refused.lock().unwrap().push(format!("{}: {why}: {said}", self.player.name()));
+                self.refused
+                    .lock()
+                    .unwrap()
+                    .push(format!("{}: {why}: {said}", self.player.name()));
             }
         })
     }
@@ -278,15 +365,23 @@ impl Stage {
         body: Option<&Value>,
     ) -> Result<Option<Seen>, String> {
         match &self.environment {
-            Some(environment) => self.send(environment, method, path, body).await.map(|_| None),
+            Some(environment) => self
+                .send(environment, method, path, body)
+                .await
+                .map(|_| None),
             None => Ok(None),
         }
     }
 
     fn kind_of(&self, object: &Value) -> Kind {
         let known = self.player.watches().iter();
-        let is_it = |kind: &&Kind| object["kind"] == kind.kind && object["apiVersion"] == kind.api_version();
-        *known.into_iter().find(is_it).expect("a player makes only what it watches")
+        let is_it = |kind: &&Kind| {
+            object["kind"] == kind.kind && object["apiVersion"] == kind.api_version()
+        };
+        *known
+            .into_iter()
+            .find(is_it)
+            .expect("a player makes only what it watches")
     }
 
     /// The object as it is now; null if it is there or gone already. A lost race is an error that says nothing.
@@ -297,12 +392,19 @@ impl Stage {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, String> {
-        let kind = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        let kind = if method == Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
         let request = Request::builder()
             .method(&method)
             .uri(format!("{path}?fieldManager={}", self.player.name()))
             .header("content-type", kind)
-            .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
+            .body(
+                body.map(|body| body.to_string().into_bytes())
+                    .unwrap_or_default(),
+            )
             .unwrap();
         match client.request::<Value>(request).await {
             Ok(object) => Ok(object),
@@ -310,7 +412,9 @@ impl Stage {
                 (Method::POST, 409, "AlreadyExists") | (Method::DELETE, 404, _) => Ok(Value::Null),
                 (_, 404 | 409, _) => Err(String::new()),
                 // What is being taken away takes nothing new.
-                (Method::POST, 403, _) if status.message.contains("because it is being terminated") => {
+                (Method::POST, 403, _)
+                    if status.message.contains("because it is being terminated") =>
+                {
                     Err(String::new())
                 }
                 _ => Err(format!("{} {}", status.code, status.message)),
@@ -323,15 +427,37 @@ impl Stage {
 /// What lost its last finalizer is gone: the event says so.
 fn patched(kind: Kind, object: Value) -> Option<Seen> {
     let going = !object["metadata"]["deletionTimestamp"].is_null();
-    let held = object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
-    Some(if going && !held { Seen::Gone(kind, object) } else { Seen::One(kind, object) })
+    let held = object["metadata"]["finalizers"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty());
+    Some(if going && !held {
+        Seen::Gone(kind, object)
+    } else {
+        Seen::One(kind, object)
+    })
 }
 
 fn path(kind: &Kind, namespace: &str, name: &str) -> String {
-    let api = if kind.group.is_empty() { "/api" } else { "/apis" };
-    let namespace = if namespace.is_empty() { String::new() } else { format!("/namespaces/{namespace}") };
-    let name = if name.is_empty() { String::new() } else { format!("/{name}") };
-    format!("{api}/{}{namespace}/{}{name}", kind.api_version(), kind.plural)
+    let api = if kind.group.is_empty() {
+        "/api"
+    } else {
+        "/apis"
+    };
+    let namespace = if namespace.is_empty() {
+        String::new()
+    } else {
+        format!("/namespaces/{namespace}")
+    };
+    let name = if name.is_empty() {
+        String::new()
+    } else {
+        format!("/{name}")
+    };
+    format!(
+        "{api}/{}{namespace}/{}{name}",
+        kind.api_version(),
+        kind.plural
+    )
 }
 
 /// Lists and watches for ever; what it cannot list it has not seen.
@@ -343,12 +469,26 @@ async fn watch(client: Client, kind: Kind, send: UnboundedSender<Seen>, clock: C
     }
 }
 
-async fn list_and_watch(client: &Client, kind: Kind, send: &UnboundedSender<Seen>) -> kube::Result<()> {
+async fn list_and_watch(
+    client: &Client,
+    kind: Kind,
+    send: &UnboundedSender<Seen>,
+) -> kube::Result<()> {
     let path = path(&kind, "", "");
-    let get = |query: &str| Request::get(format!("{path}{query}")).body(Vec::new()).unwrap();
+    let get = |query: &str| {
+        Request::get(format!("{path}{query}"))
+            .body(Vec::new())
+            .unwrap()
+    };
     let mut all: Value = client.request(get("")).await?;
-    let version = all["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
-    let mut items = all["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    let version = all["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut items = all["items"]
+        .as_array_mut()
+        .map(std::mem::take)
+        .unwrap_or_default();
     for item in &mut items {
         item["apiVersion"] = json!(kind.api_version());
         item["kind"] = json!(kind.kind);
