@@ -7,11 +7,14 @@ mod bed;
 #[path = "../it/contract.rs"]
 #[macro_use]
 mod contract;
+mod cluster_api;
 mod dns;
 mod github;
 mod harness;
 mod servers;
 mod stores;
+#[path = "../it/taking.rs"]
+mod taking;
 #[path = "../it/vault_server.rs"]
 #[macro_use]
 mod vault_server;

@@ -152,37 +152,6 @@ fn kubernetes(client: Client) -> Kubernetes {
     Kubernetes::new(client, LIMIT, Clock::system())
 }
 
-/// Takings of claims, by really taking them.
-struct Takings {
-    claims: Claims,
-    _directory: tempfile::TempDir,
-}
-
-impl Takings {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let claims = Claims::new(Arc::new(FileStore::new(directory.path().to_owned())));
-        Self { claims, _directory: directory }
-    }
-
-    /// The next generation of the environment of this pull request.
-    async fn take(&self, number: u64) -> Fence {
-        let holder = Holder::PullRequest(format!("example/shop#{number}").parse().unwrap());
-        let run = |generation: &str| -> RunId { format!("run-{generation}").parse().unwrap() };
-        let removal =
-            Removal { provider: ProviderKind::Namespace, context: None, objects: vec![], hosts: vec![] };
-        let (now, life): (Timestamp, _) =
-            ("2026-01-05T12:00:00Z".parse().unwrap(), SignedDuration::from_hours(1));
-        let claim = Claim::first(holder, ("uid-1".parse().unwrap(), run("1")), None, removal, now, life);
-        let basis = self.claims.read(&claim.name()).await.unwrap();
-        let next = match basis.claim() {
-            None => claim,
-            Some(claim) => claim.taken(run(&claim.generation().next().to_string())),
-        };
-        self.claims.take(basis, next).await.unwrap()
-    }
-}
-
 fn name_of(object: &Value) -> ObjectName {
     let text = |path: &str| object.pointer(path).and_then(Value::as_str).map(str::to_owned);
     ObjectName {

@@ -23,6 +23,7 @@ mod names;
 mod objects;
 mod origins;
 mod payload;
+mod players;
 mod pool;
 mod rules;
 mod settings;

@@ -4,10 +4,12 @@
 //! somebody guessed; go on without a server that a test asked for.
 
 pub(crate) mod certificates;
+pub(crate) mod cluster_api;
 pub(crate) mod control_plane;
 pub(crate) mod dns;
 pub(crate) mod keeper;
 pub(crate) mod openbao;
+pub(crate) mod players;
 pub(crate) mod ports;
 pub(crate) mod proxy;
 pub(crate) mod signature;

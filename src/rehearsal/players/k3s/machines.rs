@@ -41,10 +41,10 @@ impl<'a> Look<'a> {
             if owned.iter().all(|machine| self.is_server(machine)) {
                 self.create(reaction, owned.len());
             }
-        } else if let Some(last) = owned.get(wanted)
+        } else if let Some(newest) = owned.last().filter(|_| owned.len() > wanted)
             && !owned.iter().any(|machine| is_going(machine))
         {
-            reaction.push([Change::Delete(target(MACHINE, last))]);
+            reaction.push([Change::Delete(target(MACHINE, newest))]);
         }
     }
 

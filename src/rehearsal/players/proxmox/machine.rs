@@ -136,31 +136,27 @@ impl Look<'_> {
         Some(Err(Not::yet("WaitingForStaticIPAllocation")))
     }
 
-    /// The id first, then the status that goes with it: the object is written before its status.
+    /// Says so first, then takes an id; where none is free it says that instead, until one is.
     fn clone(&self, draft: &mut Draft<'_>, taken: &mut Taken) -> Option<Result<(), Not>> {
+        let from = number(self.vm, "/spec/vmIDRange/start").unwrap_or(ANY_ID.0);
+        let to = number(self.vm, "/spec/vmIDRange/end").unwrap_or(ANY_ID.1);
+        let Some(id) = (from..=to).find(|id| !taken.ids.contains(id)) else {
+            let why = format!("no free vmid in the range {from}-{to}");
+            return Some(Err(Not::warning("CloningFailed", why)));
+        };
+        taken.ids.insert(id);
+        if since(self.vm, PROVISIONED, "Cloning").is_some() {
+            draft.set(&["spec", "virtualMachineID"], id);
+            return None;
+        }
         let allowed = list(self.proxmox, "/spec/allowedNodes").first().and_then(Value::as_str).unwrap_or("");
         let nodes = [text(self.vm, "/spec/target"), allowed, text(self.vm, "/spec/sourceNode")];
         let node = nodes.into_iter().find(|node| !node.is_empty()).unwrap_or("");
-        if since(self.vm, PROVISIONED, "Cloning").is_none() {
-            draft.set(&["status", "proxmoxNode"], node);
-            draft.set(&["status", "vmStatus"], "pending");
-            let task =
-                format!("UPID:{node}:{}:qmclone", names::token(&["task", name(self.vm), uid(self.vm)]));
-            draft.set(&["status", "taskRef"], task);
-            return Some(Err(Not::yet("Cloning")));
-        }
-        let from = number(self.vm, "/spec/vmIDRange/start").unwrap_or(ANY_ID.0);
-        let to = number(self.vm, "/spec/vmIDRange/end").unwrap_or(ANY_ID.1);
-        match (from..=to).find(|id| !taken.ids.contains(id)) {
-            Some(id) => {
-                taken.ids.insert(id);
-                draft.set(&["spec", "virtualMachineID"], id);
-                None
-            }
-            None => {
-                Some(Err(Not::warning("CloningFailed", format!("no free vmid in the range {from}-{to}"))))
-            }
-        }
+        draft.set(&["status", "proxmoxNode"], node);
+        draft.set(&["status", "vmStatus"], "pending");
+        let task = format!("UPID:{node}:{}:qmclone", names::token(&["task", name(self.vm), uid(self.vm)]));
+        draft.set(&["status", "taskRef"], task);
+        Some(Err(Not::yet("Cloning")))
     }
 
     fn after_cloning(

@@ -109,10 +109,12 @@ enum Seen {
     Gone(Kind, Value),
 }
 
-/// By kind, namespace and name.
+/// By namespace and name.
+type Named = BTreeMap<(String, String), Value>;
+
 #[derive(Default)]
 struct Cache {
-    objects: BTreeMap<(&'static str, &'static str), BTreeMap<(String, String), Value>>,
+    objects: BTreeMap<(&'static str, &'static str), Named>,
     complete: BTreeSet<(&'static str, &'static str)>,
 }
 
@@ -238,7 +240,7 @@ impl Stage {
                 let kind = self.kind_of(&object);
                 let path = path(&kind, object["metadata"]["namespace"].as_str().unwrap_or(""), "");
                 let made = self.send(&self.client, Method::POST, &path, Some(&object)).await;
-                made.map(|made| (!made.is_null()).then(|| Seen::One(kind, made)))
+                made.map(|made| if made.is_null() { None } else { Some(Seen::One(kind, made)) })
             }
             Change::Merge(Target { kind, namespace, name }, patch) => {
                 let path = path(&kind, &namespace, &name);
@@ -251,7 +253,11 @@ impl Stage {
             Change::Delete(Target { kind, namespace, name }) => {
                 let path = path(&kind, &namespace, &name);
                 let answer = self.send(&self.client, Method::DELETE, &path, None).await;
-                answer.map(|answer| (answer["kind"] == kind.kind).then(|| Seen::One(kind, answer)))
+                answer.map(
+                    |answer| {
+                        if answer["kind"] == kind.kind { Some(Seen::One(kind, answer)) } else { None }
+                    },
+                )
             }
             Change::Join(_, node) => self.at_environment(Method::POST, "/api/v1/nodes", Some(&node)).await,
             Change::Leave(_, node) => {

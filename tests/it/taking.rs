@@ -1,0 +1,46 @@
+//! Fences, by really taking a claim, as a run does.
+
+#![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
+
+use berth::{
+    documents::claims::{Claims, Fence},
+    domain::{
+        claim::{Claim, ProviderKind, Removal},
+        holder::Holder,
+        names::RunId,
+    },
+    stores::file::FileStore,
+};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+/// A store of claims of its own.
+pub(crate) struct Takings {
+    claims: Claims,
+    _directory: tempfile::TempDir,
+}
+
+impl Takings {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let claims = Claims::new(Arc::new(FileStore::new(directory.path().to_owned())));
+        Self { claims, _directory: directory }
+    }
+
+    /// The next generation of the environment of this pull request.
+    pub(crate) async fn take(&self, number: u64) -> Fence {
+        let holder = Holder::PullRequest(format!("example/shop#{number}").parse().unwrap());
+        let run = |generation: &str| -> RunId { format!("run-{generation}").parse().unwrap() };
+        let removal =
+            Removal { provider: ProviderKind::Namespace, context: None, objects: vec![], hosts: vec![] };
+        let (now, life): (Timestamp, _) =
+            ("2026-01-05T12:00:00Z".parse().unwrap(), SignedDuration::from_hours(1));
+        let claim = Claim::first(holder, ("uid-1".parse().unwrap(), run("1")), None, removal, now, life);
+        let basis = self.claims.read(&claim.name()).await.unwrap();
+        let next = match basis.claim() {
+            None => claim,
+            Some(claim) => claim.taken(run(&claim.generation().next().to_string())),
+        };
+        self.claims.take(basis, next).await.unwrap()
+    }
+}
