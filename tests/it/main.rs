@@ -5,11 +5,13 @@
     reason = "a test that meets what it did not expect shall end there"
 )]
 
+mod api_server;
 mod bed;
 mod claims;
 mod contract;
 mod crash;
 mod depth;
+mod embedded;
 mod executable;
 mod faults;
 mod intent;
