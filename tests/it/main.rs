@@ -5,12 +5,14 @@
     reason = "a test that meets what it did not expect shall end there"
 )]
 
+mod api_server;
 mod bed;
 mod claims;
 #[macro_use]
 mod contract;
 mod crash;
 mod depth;
+mod embedded;
 mod executable;
 mod faults;
 mod github;
