@@ -126,18 +126,14 @@ async fn a_cluster_of_the_original_template_becomes_available_and_goes_without_a
 
     // The Cluster first, its namespace when nothing is left of it.
     let seen = cluster.observe(&names[0]).await.unwrap();
-    assert_eq!(writer.delete(&seen, Dependents::Foreground).await.unwrap(), Deletion::UnderWay);
+    assert_eq!(writer.delete(&seen, Dependents::First).await.unwrap(), Deletion::UnderWay);
     let clusters = cluster_api::clusters(management, &namespace).await;
-    watching::until_gone(&clusters, names[0].name()).await;
+    watching::until_gone(&clusters, &names[0].name).await;
     let left = left(management, &namespace).await;
     assert_eq!(left, Vec::<String>::new(), "players were refused: {:#?}", playing.refused());
-    let seen = cluster.observe(&name(&json!({
-        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace},
-    })));
-    assert_eq!(
-        writer.delete(&seen.await.unwrap(), Dependents::Foreground).await.unwrap(),
-        Deletion::UnderWay
-    );
+    let object = name(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+    let seen = cluster.observe(&object).await.unwrap();
+    assert_eq!(writer.delete(&seen, Dependents::First).await.unwrap(), Deletion::UnderWay);
     let namespaces: Api<Namespace> = Api::all(management.client("bench").await);
     watching::until_gone(&namespaces, &namespace).await;
     let nodes: Api<Node> = Api::all(environment.client("bench").await);

@@ -50,9 +50,14 @@ async fn start(plane: &ControlPlane) -> Process {
     fs::copy(pair.key, certificates.join("tls.key")).unwrap();
     // The manager would end without its CRDs, and not find the providers' kinds for a while.
     let objects: Vec<Value> = own(plane, port).into_iter().chain(providers()).collect();
+    let kinds = objects.iter().filter(|object| object["kind"] == "CustomResourceDefinition");
+    let kinds: Vec<&str> = kinds.map(|crd| crd["metadata"]["name"].as_str().unwrap()).collect();
+    let kinds = kinds.join(",");
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": objects});
     plane.kubectl(&["create", "-f", "-"], &objects.to_string());
     plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"], "");
+    // A young kind is refused for a second, "storage is (re)initializing"; kubectl asks again.
+    plane.kubectl(&["get", &kinds, "--all-namespaces"], "");
 
     let mut command = keeper::command("cluster-api");
     command.args([
