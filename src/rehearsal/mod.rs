@@ -3,9 +3,10 @@
 //! It stands in for the servers that the pipeline talks to, for `berth rehearse` and for every hermetic test.
 //! It answers as the real servers do, so the real clients, URLs and status codes are exercised.
 //!
-//! It must never import anything else of this project (it would share its mistakes), read the real clock,
-//! or panic on what a client sends. One lock is held over everything: a request, the world's reaction to it
-//! and the invariants all see one consistent world.
+//! It must never import anything else of this project (it would share its mistakes), read the real clock (only the time
+//! limit of a watch runs by both, the world's clock and the client's), or panic on what a client sends. One lock is held
+//! over everything: a request, the world's reaction to it and the invariants all see one consistent world. An open watch
+//! holds neither the lock nor a turn.
 
 pub mod serve;
 

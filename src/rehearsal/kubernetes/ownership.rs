@@ -76,7 +76,7 @@ fn is_servers(path: &Path) -> bool {
 /// An object without what is the server's, to be compared.
 fn bare(object: &Value) -> Value {
     let mut bare = object.clone();
-    if let Some(metadata) = bare["metadata"].as_object_mut() {
+    if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|name, _| !SERVERS.contains(&name.as_str()));
     }
     bare

@@ -150,7 +150,12 @@ impl ApiServer {
         }
         admit::complete(target, &mut object)?;
         admit::check(target, &object)?;
-        let owners = ownership.after(&json!({}), &object, target.kind.shape(), self.now);
+        // A status that was filled in is nobody's.
+        let mut written = object.clone();
+        if let Some(fields) = written.as_object_mut().filter(|_| target.kind.status) {
+            fields.remove("status");
+        }
+        let owners = ownership.after(&json!({}), &written, target.kind.shape(), self.now);
         if target.qualified() == "services" && object["spec"]["type"] != "ExternalName" {
             let number = self.version % 60_000 + 1;
             if object["spec"]["clusterIP"].is_null() {

@@ -317,6 +317,9 @@ macro_rules! facts {
                 an_unknown_field_is_refused_only_to_the_strict
                 what_the_path_does_not_take_is_refused
                 a_version_that_is_to_come_cannot_be_listed
+                who_writes_owns_what_was_written
+                quantities_are_written_in_one_form
+                a_workload_without_what_it_needs_is_refused
             }
             patching {
                 fields_are_set_and_taken_away

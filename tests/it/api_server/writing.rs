@@ -1,6 +1,6 @@
 //! Whole objects: what is refused, in which words, and what a refusal says that it is about.
 
-use super::{Place, UnderTest, causes, config_map, version};
+use super::{Place, UnderTest, causes, config_map, deployment, managers, version};
 use serde_json::{Value, json};
 
 const MEBIBYTE: usize = 1 << 20;
@@ -174,4 +174,77 @@ pub(crate) async fn a_version_that_is_to_come_cannot_be_listed(under_test: &impl
     assert_eq!(refusal["details"]["retryAfterSeconds"], 1);
     let refusal = place.get(&format!("{maps}?resourceVersion=foo")).await.refusal(400);
     assert_eq!(refusal["reason"], "BadRequest");
+}
+
+pub(crate) async fn who_writes_owns_what_was_written(under_test: &impl UnderTest) {
+    let place = Place::of(under_test).await;
+    let mut map = config_map("a", json!({"k": "v"}));
+    map["metadata"]["labels"] = json!({"l": "1"});
+    map["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    let maps = place.core("configmaps");
+    let made = place.post(&format!("{maps}?fieldManager=one"), &map).await.is(201);
+    let metadata = json!({
+        "f:labels": {".": {}, "f:l": {}}, "f:finalizers": {".": {}, "v:\"example.com/hold\"": {}},
+    });
+    let owned = json!({"f:data": {".": {}, "f:k": {}}, "f:metadata": metadata});
+    assert_eq!(managers(&made), json!({"Update one": owned}));
+    let mut next = config_map("a", json!({"k": "w"}));
+    next["metadata"]["labels"] = json!({"l": "1", "m": "1"});
+    let put = place.put(&format!("{maps}/a?fieldManager=other"), &next).await.is(200);
+    assert_eq!(
+        managers(&put),
+        json!({
+            "Update one": {"f:data": {}, "f:metadata": {"f:labels": {".": {}, "f:l": {}}}},
+            "Update other": {"f:data": {"f:k": {}}, "f:metadata": {"f:labels": {"f:m": {}}}},
+        })
+    );
+    let from = place.send("POST", &maps, super::JSON, &config_map("b", json!({"k": "v"}))).await.is(201);
+    assert_eq!(managers(&from).as_object().unwrap().len(), 1, "without a name it is the program's");
+}
+
+/// Whoever compares what it wishes with what it reads must know this.
+pub(crate) async fn quantities_are_written_in_one_form(under_test: &impl UnderTest) {
+    let place = Place::of(under_test).await;
+    let hard = json!({
+        "pods": 10, "requests.cpu": "1000m", "limits.cpu": "0.5", "requests.memory": "2048Mi", "limits.memory": "1.5Gi",
+        "requests.storage": "1000", "count/configmaps": "2k",
+    });
+    let quota = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "a"}, "spec": {"hard": hard},
+    });
+    let path = place.core("resourcequotas/a");
+    let made = place.apply(&path, super::ME, &quota).await.is(201);
+    let expected = json!({
+        "pods": "10", "requests.cpu": "1", "limits.cpu": "500m", "requests.memory": "2Gi", "limits.memory": "1536Mi",
+        "requests.storage": "1k", "count/configmaps": "2k",
+    });
+    assert_eq!(made["spec"]["hard"], expected);
+    assert_eq!(place.apply(&path, super::ME, &quota).await.is(200)["spec"], made["spec"]);
+}
+
+pub(crate) async fn a_workload_without_what_it_needs_is_refused(under_test: &impl UnderTest) {
+    let place = Place::of(under_test).await;
+    let deployments = place.in_group("apps/v1", "deployments");
+    let required =
+        |field: &str| (field.to_owned(), "FieldValueRequired".to_owned(), "Required value".to_owned());
+    let refusal = place.post(&deployments, &deployment("a", json!({}))).await.refusal(422);
+    let why = "Invalid value: null: `selector` does not match template `labels`".to_owned();
+    let labels = ("spec.template.metadata.labels".to_owned(), "FieldValueInvalid".to_owned(), why);
+    let mut expected = [required("spec.selector"), required("spec.template.spec.containers"), labels];
+    expected.sort();
+    assert_eq!(causes(&refusal), expected);
+    let spec = |labels: Value, containers: Value| {
+        let template = json!({"metadata": {"labels": labels}, "spec": {"containers": containers}});
+        json!({"selector": {"matchLabels": {"a": "b"}}, "template": template})
+    };
+    let imageless = deployment("a", spec(json!({"a": "b"}), json!([{"name": "c"}])));
+    let refusal = place.post(&deployments, &imageless).await.refusal(422);
+    assert_eq!(causes(&refusal), [required("spec.template.spec.containers[0].image")]);
+    let other = deployment("a", spec(json!({"a": "c"}), json!([{"name": "c", "image": "i"}])));
+    let refusal = place.post(&deployments, &other).await.refusal(422);
+    let why = "Invalid value: {\"a\":\"c\"}: `selector` does not match template `labels`";
+    assert_eq!(causes(&refusal)[0].2, why);
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {}});
+    let refusal = place.post(&place.core("services"), &service).await.refusal(422);
+    assert_eq!(causes(&refusal), [required("spec.ports")]);
 }
