@@ -5,6 +5,7 @@
     reason = "a test that meets what it did not expect shall end there"
 )]
 
+mod apply;
 mod bed;
 mod claims;
 mod contract;
@@ -22,6 +23,7 @@ mod objects;
 mod origins;
 mod pool;
 mod rules;
+mod server;
 mod settings;
 mod tidy;
 mod vault;
