@@ -3,8 +3,8 @@
 //! It stands in for the servers that the pipeline talks to, for `berth rehearse` and for every hermetic test.
 //! It answers as the real servers do, so the real clients, URLs and status codes are exercised.
 //!
-//! It must never import anything else of this project (it would share its mistakes), read the real clock,
-//! or panic on what a client sends. One lock is held over everything: a request, the world's reaction to it
+//! It must never import anything else of this project (it would share its mistakes), read the real clock (only a watch
+//! ends by it, too, when its client asked for that), or panic on what a client sends. One lock is held over everything: a request, the world's reaction to it
 //! and the invariants all see one consistent world.
 
 pub mod serve;

@@ -5,12 +5,14 @@
     reason = "a test that meets what it did not expect shall end there"
 )]
 
+mod api_server;
 mod apply;
 mod bed;
 mod claims;
 mod contract;
 mod crash;
 mod depth;
+mod embedded;
 mod executable;
 mod faults;
 mod intent;

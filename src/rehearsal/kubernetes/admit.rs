@@ -9,7 +9,7 @@ use super::options::Unknown;
 use super::refusal::{self, Refusal};
 use super::shape::Shape;
 use super::target::Target;
-use super::{builtin_defaults, definitions, schema, validate};
+use super::{builtin_defaults, definitions, schema, validate, workloads};
 use serde_json::Value;
 
 impl Kind {
@@ -55,6 +55,8 @@ fn strip(
     unknown: &mut Vec<Undeclared>,
 ) {
     match (value, known) {
+        // A number where a quantity is meant.
+        (value @ Value::Number(_), Value::String(_)) => *value = known.clone(),
         (Value::Object(object), Value::Object(known)) => object.retain(|name, value| {
             let below = if plain.is_empty() { name.clone() } else { format!("{plain}.{name}") };
             let shape = shape.field(name).map_or(Shape::Free, |field| field.shape);
@@ -133,6 +135,9 @@ pub(super) fn complete(target: &Target, object: &mut Value) -> Result<(), Refusa
 /// Refuses a complete object that breaks a rule.
 pub(super) fn check(target: &Target, object: &Value) -> Result<(), Refusal> {
     let mut causes = validate::validate(target, object);
+    if target.kind.built_in() {
+        causes.extend(workloads::validate(&target.qualified(), object));
+    }
     if target.qualified() == DEFINITIONS {
         causes.extend(definitions::validate(object));
     }

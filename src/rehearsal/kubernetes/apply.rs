@@ -5,7 +5,7 @@
 use super::fields::{Fields, Told};
 use super::merge::{difference, fields, merge, prune};
 use super::options::Options;
-use super::ownership::{Manager, Operation, Owners};
+use super::ownership::{Manager, Operation, Owners, Ownership};
 use super::patch::same_life;
 use super::refusal::{self, Refusal};
 use super::requests::Answer;
@@ -50,14 +50,15 @@ impl ApiServer {
             return Err(refusal::owned_by_others(&conflicts.iter().map(told).collect::<Vec<_>>()));
         }
         owners.give(&manager, &difference.written, &difference.removed);
+        let settled = Ownership::Settled(owners);
         match current {
             None => {
-                let object = self.newborn(target, merged, owners)?;
+                let object = self.newborn(target, merged, settled)?;
                 Ok((201, target.show(&self.store(target.key(name), object))))
             }
             Some(current) => {
                 same_life(target, name, &current, &merged)?;
-                Ok((200, target.show(&*self.replace(target, &current, merged, owners)?)))
+                Ok((200, target.show(&*self.replace(target, &current, merged, settled)?)))
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Those of workloads, services and volumes; of other kinds none. It must never change what a client has set.
 
 use super::builtin_shapes::{CONTAINERS, pod};
+use super::quantity::canonical;
 use serde_json::{Value, json};
 
 /// Of ports.
@@ -21,6 +22,7 @@ const POD: Defaults = &[
     ("volumes[].projected?.defaultMode", "420"),
     ("volumes[].downwardAPI?.defaultMode", "420"),
     ("volumes[].hostPath?.type", r#""""#),
+    ("volumes[].projected?.sources[].serviceAccountToken?.expirationSeconds", "3600"),
 ];
 
 const CONTAINER: Defaults = &[
@@ -60,6 +62,10 @@ fn own(resource: &str) -> Defaults {
                 "spec.persistentVolumeClaimRetentionPolicy",
                 r#"{"whenDeleted":"Retain","whenScaled":"Retain"}"#,
             ),
+            ("spec.volumeClaimTemplates[].apiVersion", r#""v1""#),
+            ("spec.volumeClaimTemplates[].kind", r#""PersistentVolumeClaim""#),
+            ("spec.volumeClaimTemplates[].spec.volumeMode", r#""Filesystem""#),
+            ("spec.volumeClaimTemplates[].status", r#"{"phase":"Pending"}"#),
             ("status", r#"{"replicas":0,"availableReplicas":0}"#),
         ],
         "daemonsets.apps" => &[
@@ -93,7 +99,6 @@ fn own(resource: &str) -> Defaults {
         "services" => &[
             ("spec.type", r#""ClusterIP""#),
             ("spec.sessionAffinity", r#""None""#),
-            ("spec.internalTrafficPolicy", r#""Cluster""#),
             ("spec.ports[].protocol", r#""TCP""#),
             ("status", r#"{"loadBalancer":{}}"#),
         ],
@@ -103,37 +108,61 @@ fn own(resource: &str) -> Defaults {
         }
         "pods" => &[("spec.enableServiceLinks", "true"), ("status", r#"{"phase":"Pending"}"#)],
         "resourcequotas" => &[("status", "{}")],
+        "networkpolicies.networking.k8s.io" => {
+            &[("spec.ingress[].ports[].protocol", r#""TCP""#), ("spec.egress[].ports[].protocol", r#""TCP""#)]
+        }
+        "horizontalpodautoscalers.autoscaling" => {
+            &[("spec.minReplicas", "1"), ("status", r#"{"currentMetrics":null,"desiredReplicas":0}"#)]
+        }
+        "poddisruptionbudgets.policy" => &[(
+            "status",
+            r#"{"currentHealthy":0,"desiredHealthy":0,"disruptionsAllowed":0,"expectedPods":0}"#,
+        )],
         _ => &[],
     }
 }
 
 /// Puts in what is missing.
 pub(super) fn fill(resource: &str, object: &mut Value) {
-    all(object, "", own(resource));
+    all(object, own(resource));
     if resource == "deployments.apps" && object["spec"]["strategy"]["type"] == "RollingUpdate" {
         let rolling = r#"{"maxUnavailable":"25%","maxSurge":"25%"}"#;
         put(object, "spec.strategy.rollingUpdate", rolling);
     }
-    if resource == "services" {
-        service(&mut object["spec"]);
+    match resource {
+        "services" if object["spec"].is_object() => service(&mut object["spec"]),
+        "networkpolicies.networking.k8s.io" if object["spec"].is_object() => {
+            network_policy(&mut object["spec"])
+        }
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
+            subjects(object);
+        }
+        "resourcequotas" => quantities(object.pointer_mut("/spec/hard")),
+        "persistentvolumeclaims" => quantities(object.pointer_mut("/spec/resources/requests")),
+        _ => {}
     }
     let Some(place) = pod(resource) else { return };
     let pointer = format!("/{}", place.replace('.', "/"));
     let Some(pod) = object.pointer_mut(&pointer).filter(|pod| pod.is_object()) else { return };
-    all(pod, "", POD);
+    all(pod, POD);
+    if let Some(account) = pod.get("serviceAccountName").filter(|account| account.is_string()) {
+        // Its older name.
+        pod["serviceAccount"] = account.clone();
+    }
     for containers in CONTAINERS {
-        for container in pod[containers].as_array_mut().into_iter().flatten() {
+        for container in items(pod, containers) {
             if !container.is_object() {
                 continue;
             }
-            all(container, "", CONTAINER);
+            all(container, CONTAINER);
+            resources(&mut container["resources"]);
             if container["imagePullPolicy"].is_null() {
                 container["imagePullPolicy"] =
                     json!(pull_policy(container["image"].as_str().unwrap_or_default()));
             }
             for probe in PROBES {
                 if container[probe].is_object() {
-                    all(&mut container[probe], "", PROBE);
+                    all(&mut container[probe], PROBE);
                 }
             }
         }
@@ -148,13 +177,15 @@ fn pull_policy(image: &str) -> &'static str {
 }
 
 fn service(spec: &mut Value) {
-    for port in spec["ports"].as_array_mut().into_iter().flatten() {
+    for port in items(spec, "ports") {
         if port.is_object() && port["targetPort"].is_null() {
             port["targetPort"] = port["port"].clone();
         }
     }
-    if spec["type"] != "ExternalName" && spec.is_object() {
-        for (field, value) in [("ipFamilies", json!(["IPv4"])), ("ipFamilyPolicy", json!("SingleStack"))] {
+    if spec["type"] != "ExternalName" {
+        let [families, policy] = [json!(["IPv4"]), json!("SingleStack")];
+        let traffic = ("internalTrafficPolicy", json!("Cluster"));
+        for (field, value) in [("ipFamilies", families), ("ipFamilyPolicy", policy), traffic] {
             if spec[field].is_null() {
                 spec[field] = value;
             }
@@ -162,9 +193,45 @@ fn service(spec: &mut Value) {
     }
 }
 
-fn all(object: &mut Value, prefix: &str, defaults: Defaults) {
+fn network_policy(spec: &mut Value) {
+    if spec["policyTypes"].is_null() {
+        let egress = !spec["egress"].is_null();
+        spec["policyTypes"] = if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+    }
+}
+
+fn subjects(binding: &mut Value) {
+    for subject in items(binding, "subjects") {
+        if subject.is_object() && subject["apiGroup"].is_null() && subject["kind"] != "ServiceAccount" {
+            subject["apiGroup"] = json!("rbac.authorization.k8s.io");
+        }
+    }
+}
+
+fn resources(resources: &mut Value) {
+    for part in ["limits", "requests"] {
+        quantities(resources.get_mut(part));
+    }
+}
+
+/// In the form in which the server writes them back.
+fn quantities(map: Option<&mut Value>) {
+    for value in map.and_then(Value::as_object_mut).into_iter().flat_map(|map| map.values_mut()) {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if let Some(canonical) = canonical(&text) {
+            *value = json!(canonical);
+        }
+    }
+}
+
+/// The items of a list, if it is there. Indexing would put a null there.
+fn items<'a>(object: &'a mut Value, list: &str) -> impl Iterator<Item = &'a mut Value> {
+    object.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+fn all(object: &mut Value, defaults: Defaults) {
     for (path, value) in defaults {
-        put(object, &format!("{prefix}{path}"), value);
+        put(object, path, value);
     }
 }
 
@@ -177,16 +244,13 @@ fn put(here: &mut Value, path: &str, value: &str) {
         return;
     };
     if let Some(list) = step.strip_suffix("[]") {
-        if here.is_object() {
-            let items = here.get_mut(list).and_then(Value::as_array_mut);
-            items.into_iter().flatten().for_each(|item| put(item, rest, value));
-        }
+        items(here, list).for_each(|item| put(item, rest, value));
     } else if let Some(field) = step.strip_suffix('?') {
         if let Some(below) = here.get_mut(field).filter(|below| below.is_object()) {
             put(below, rest, value);
         }
     } else if here.is_object() {
-        if here[step].is_null() {
+        if here.get(step).is_none_or(Value::is_null) {
             here[step] = json!({});
         }
         put(&mut here[step], rest, value);

@@ -20,8 +20,9 @@ fn has_finalizer(object: &Value, finalizer: &str) -> bool {
 }
 
 impl ApiServer {
-    /// Does all of it until there is nothing left to do.
-    pub(super) fn settle(&mut self) {
+    /// Does what the cluster does by itself until there is nothing left to do. Every request that changes something ends
+    /// with it; whoever changes objects past requests calls it.
+    pub fn settle(&mut self) {
         while self.settled < self.version {
             self.settled = self.version;
             self.settle_definitions();

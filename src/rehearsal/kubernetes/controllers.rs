@@ -5,7 +5,7 @@
 //! again and again until nothing changes.
 
 use super::delete::Dependents;
-use super::ownership::Owners;
+use super::ownership::{Owners, Ownership};
 use super::patch::merge;
 use super::target::{Target, show};
 use super::{ApiServer, Key, deleting};
@@ -80,9 +80,9 @@ impl ApiServer {
         let target = Target { kind, namespace, name: Some(key.name.clone()), status };
         let mut next = target.show(&current);
         merge(&mut next, patch);
-        let owners = self.updated(&target, &current, &next, manager);
+        let writer = Ownership::Writer(target.updater(manager));
         let before = self.version;
-        self.replace_unchecked(&target, &current, next, owners);
+        self.replace_unchecked(&target, &current, next, writer);
         self.version > before
     }
 

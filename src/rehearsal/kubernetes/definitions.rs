@@ -142,18 +142,20 @@ pub(super) fn validate(definition: &Value) -> Vec<Cause> {
 
 /// A pattern that cannot be read would let everything pass.
 fn patterns(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
-    if let Some(pattern) = schema.get("pattern").and_then(Value::as_str) {
-        if let Err(error) = Regex::new(pattern) {
-            let message =
-                format!("Invalid value: {pattern:?}: must be a valid regular expression, but isn't: {error}");
-            causes.push(Cause::new("FieldValueInvalid", &format!("{path}.pattern"), message));
-        }
+    if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
+        && let Err(error) = Regex::new(pattern)
+    {
+        let message =
+            format!("Invalid value: {pattern:?}: must be a valid regular expression, but isn't: {error}");
+        causes.push(Cause::new("FieldValueInvalid", &format!("{path}.pattern"), message));
     }
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
         patterns(below, &format!("{path}.properties[{name}]"), causes);
     }
     for word in ["items", "additionalProperties"] {
-        patterns(&schema[word], &format!("{path}.{word}"), causes);
+        if schema[word].is_object() {
+            patterns(&schema[word], &format!("{path}.{word}"), causes);
+        }
     }
 }
 

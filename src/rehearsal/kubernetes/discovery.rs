@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/// The first form that a client accepts and that is served.
+/// The first form that a client accepts and that is served: only lists of groups are served in both.
 enum Form {
     Plain,
     Aggregated,
 }
 
 impl Form {
-    fn of(request: &Request) -> Option<Self> {
+    fn of(request: &Request, is_list: bool) -> Option<Self> {
         let accept = request.headers.get("accept").map_or("", String::as_str);
         if accept.is_empty() {
             return Some(Self::Plain);
@@ -30,7 +30,7 @@ impl Form {
             let aggregated = ["g=apidiscovery.k8s.io", "v=v2", "as=APIGroupDiscoveryList"];
             match (media, parameters.as_slice()) {
                 ("application/json", many) if aggregated.iter().all(|part| many.contains(part)) => {
-                    Some(Self::Aggregated)
+                    is_list.then_some(Self::Aggregated)
                 }
                 ("application/json", many) if !many.iter().any(|part| part.starts_with("as=")) => {
                     Some(Self::Plain)
@@ -81,14 +81,8 @@ impl ApiServer {
             return Err(refusal::not_allowed());
         }
         let groups = self.groups();
-        let form = match Form::of(request) {
-            Some(Form::Aggregated) if !is_list => None,
-            form => form,
-        };
-        let aggregated = match form.ok_or_else(refusal::not_acceptable)? {
-            Form::Aggregated => true,
-            Form::Plain => false,
-        };
+        let form = Form::of(request, is_list).ok_or_else(refusal::not_acceptable)?;
+        let aggregated = matches!(form, Form::Aggregated);
         let (core, named): (Vec<_>, Vec<_>) = groups.iter().partition(|group| group.name.is_empty());
         let found = match path.as_slice() {
             ["version"] => Some(version()),

@@ -3,7 +3,7 @@
 //!
 //! In reading order: `kinds` are served (`builtin` or by `definitions`) and told by `discovery`; a path names a `target`,
 //! `requests` says what is asked, `list`, `write`, `patch`, `apply` and `delete` do it, `admit` says what an object must be
-//! (`schema`, `rules`, `validate`, `builtin_defaults`), `ownership` who owns which of its `fields` (`merge`, `shape`),
+//! (`schema`, `rules`, `validate`, `workloads`, `builtin_defaults`, `quantity`), `ownership` who owns which of its `fields` (`merge`, `shape`),
 //! `watch` tells what has happened, `refusal` how the server says no, `select` are the selectors.
 //! What the cluster does by itself is in `collect`; what other controllers do, in `controllers`.
 //!
@@ -28,6 +28,7 @@ mod merge;
 mod options;
 mod ownership;
 mod patch;
+mod quantity;
 mod refusal;
 mod requests;
 mod rules;
@@ -37,6 +38,7 @@ mod shape;
 mod target;
 mod validate;
 mod watch;
+mod workloads;
 mod write;
 
 pub use watch::{Told, Watch};

@@ -76,7 +76,7 @@ fn is_servers(path: &Path) -> bool {
 /// An object without what is the server's, to be compared.
 fn bare(object: &Value) -> Value {
     let mut bare = object.clone();
-    if let Some(metadata) = bare["metadata"].as_object_mut() {
+    if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|name, _| !SERVERS.contains(&name.as_str()));
     }
     bare
@@ -219,13 +219,41 @@ impl Owners {
     }
 }
 
+/// To whom a write gives what it changes.
+pub(super) enum Ownership {
+    /// To nobody: all that was owned is forgotten.
+    Forgotten,
+    /// To a writer that does not apply.
+    Writer(Manager),
+    /// As has been found out already.
+    Settled(Owners),
+}
+
+impl Ownership {
+    /// Of an update by this manager, or of a client that asks to forget who owned what.
+    pub(super) fn of(manager: Manager, next: &Value) -> Self {
+        let entries = next["metadata"].get("managedFields").and_then(Value::as_array);
+        match entries.is_some_and(|entries| entries.is_empty() || *entries == [json!({})]) {
+            true => Self::Forgotten,
+            false => Self::Writer(manager),
+        }
+    }
+
+    /// Who owns what after a write that made this of that.
+    pub(super) fn after(self, old: &Value, new: &Value, shape: Shape<'_>, now: Timestamp) -> Owners {
+        match self {
+            Self::Forgotten => Owners::default(),
+            Self::Settled(owners) => owners,
+            Self::Writer(manager) => {
+                let mut owners = Owners::of(old);
+                owners.update(manager, old, new, shape, now);
+                owners
+            }
+        }
+    }
+}
+
 /// The server keeps whole seconds.
 fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-/// Whether a client asks to forget who owned what.
-pub(super) fn forgets(object: &Value) -> bool {
-    let entries = object["metadata"].get("managedFields").and_then(Value::as_array);
-    entries.is_some_and(|entries| entries.is_empty() || *entries == [json!({})])
 }

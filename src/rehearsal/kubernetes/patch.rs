@@ -5,6 +5,7 @@
 
 use super::super::Request;
 use super::options::Options;
+use super::ownership::Ownership;
 use super::refusal::{self, Cause, Refusal};
 use super::requests::{Answer, media_type};
 use super::target::Target;
@@ -50,8 +51,8 @@ impl ApiServer {
         place(target, &mut next)?;
         admit::read_patched(target, &mut next, options.unknown)?;
         same_life(target, name, &current, &next)?;
-        let owners = self.updated(target, &current, &next, &options.manager);
-        Ok((200, target.show(&*self.replace(target, &current, next, owners)?)))
+        let ownership = Ownership::of(target.updater(&options.manager), &next);
+        Ok((200, target.show(&*self.replace(target, &current, next, ownership)?)))
     }
 }
 

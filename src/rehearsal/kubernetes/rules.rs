@@ -48,17 +48,16 @@ fn range(number: f64, value: &Value, schema: &Value, path: &str, causes: &mut Ve
     }
 }
 
+/// Of lengths and pattern only the first that is broken is told.
 fn written(text: &str, schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     let value = json!(text);
     let length = text.chars().count() as u64;
-    if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
-        causes.push(invalid(&value, path, &format!("be at least {least} chars long")));
-    }
     if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
         let message = format!("Too long: may not be more than {most} bytes");
         causes.push(Cause::new("FieldValueTooLong", path, message));
-    }
-    if let Some(pattern) = schema["pattern"].as_str() {
+    } else if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
+        causes.push(invalid(&value, path, &format!("be at least {least} chars long")));
+    } else if let Some(pattern) = schema["pattern"].as_str() {
         // A pattern that cannot be read was refused with its definition.
         if Regex::new(pattern).is_ok_and(|pattern| !pattern.is_match(text)) {
             causes.push(invalid(&value, path, &format!("match '{pattern}'")));

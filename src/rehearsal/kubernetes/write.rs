@@ -5,7 +5,7 @@
 use super::admit;
 use super::kinds::Kind;
 use super::options::Options;
-use super::ownership::{Manager, Operation, Owners, forgets};
+use super::ownership::{Manager, Operation, Ownership};
 use super::refusal::{self, Cause, Refusal};
 use super::requests::Answer;
 use super::target::Target;
@@ -98,10 +98,9 @@ impl ApiServer {
         }
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         self.open_namespace(target, &name)?;
-        let mut owners = Owners::default();
-        owners.update(target.updater(&options.manager), &json!({}), &object, target.kind.shape(), self.now);
         let given_version = version_of(&object).is_some();
-        let object = self.newborn(target, object, owners)?;
+        let writer = Ownership::Writer(target.updater(&options.manager));
+        let object = self.newborn(target, object, writer)?;
         if given_version {
             return Err(refusal::version_on_create());
         }
@@ -139,7 +138,7 @@ impl ApiServer {
         &self,
         target: &Target,
         mut object: Value,
-        owners: Owners,
+        ownership: Ownership,
     ) -> Result<Value, Refusal> {
         if let Some(fields) = object.as_object_mut().filter(|_| target.kind.status) {
             fields.remove("status");
@@ -149,16 +148,21 @@ impl ApiServer {
                 metadata.remove(*foreign);
             }
         }
+        admit::complete(target, &mut object)?;
+        admit::check(target, &object)?;
+        // A status that was filled in is nobody's.
+        let mut written = object.clone();
+        if let Some(fields) = written.as_object_mut().filter(|_| target.kind.status) {
+            fields.remove("status");
+        }
+        let owners = ownership.after(&json!({}), &written, target.kind.shape(), self.now);
         if target.qualified() == "services" && object["spec"]["type"] != "ExternalName" {
             let number = self.version % 60_000 + 1;
-            let address = json!(format!("10.96.{}.{}", number / 250, number % 250 + 1));
             if object["spec"]["clusterIP"].is_null() {
-                object["spec"]["clusterIP"] = address;
+                object["spec"]["clusterIP"] = json!(format!("10.96.{}.{}", number / 250, number % 250 + 1));
             }
             object["spec"]["clusterIPs"] = json!([object["spec"]["clusterIP"]]);
         }
-        admit::complete(target, &mut object)?;
-        admit::check(target, &object)?;
         self.bear(&mut object["metadata"]);
         if target.kind.generation {
             object["metadata"]["generation"] = json!(1);
@@ -189,19 +193,8 @@ impl ApiServer {
         {
             return Err(refusal::other_uid(target, name, given, uid));
         }
-        let owners = self.updated(target, &current, &next, &options.manager);
-        Ok((200, target.show(&*self.replace(target, &current, next, owners)?)))
-    }
-
-    /// Who owns what after an update.
-    pub(super) fn updated(&self, target: &Target, current: &Value, next: &Value, manager: &str) -> Owners {
-        if forgets(next) {
-            return Owners::default();
-        }
-        let mut owners = Owners::of(current);
-        let next = within_reach(target, current, next.clone());
-        owners.update(target.updater(manager), &target.show(current), &next, target.kind.shape(), self.now);
-        owners
+        let ownership = Ownership::of(target.updater(&options.manager), &next);
+        Ok((200, target.show(&*self.replace(target, &current, next, ownership)?)))
     }
 
     /// Stores what has become of an object: the part of it that may change here, if it has changed.
@@ -210,13 +203,13 @@ impl ApiServer {
         target: &Target,
         current: &Arc<Value>,
         next: Value,
-        owners: Owners,
+        ownership: Ownership,
     ) -> Result<Arc<Value>, Refusal> {
         let mut next = with_servers_own(within_reach(target, current, next), current);
         admit::complete(target, &mut next)?;
         admit::check(target, &next)?;
         no_new_finalizers(target, current, &next)?;
-        Ok(self.replace_unchecked(target, current, next, owners))
+        Ok(self.replace_unchecked(target, current, next, ownership))
     }
 
     /// The same, past all rules.
@@ -225,9 +218,10 @@ impl ApiServer {
         target: &Target,
         current: &Arc<Value>,
         next: Value,
-        owners: Owners,
+        ownership: Ownership,
     ) -> Arc<Value> {
         let mut next = with_servers_own(within_reach(target, current, next), current);
+        let owners = ownership.after(&target.show(current), &next, target.kind.shape(), self.now);
         owners.write(&mut next);
         self.as_stored(target, &mut next);
         let name = current["metadata"]["name"].as_str().unwrap_or_default();
