@@ -6,6 +6,7 @@
 )]
 
 mod api_server;
+mod apply;
 mod bed;
 mod claims;
 #[macro_use]
@@ -28,6 +29,7 @@ mod payload;
 mod players;
 mod pool;
 mod rules;
+mod server;
 mod settings;
 mod stores;
 mod test_script;

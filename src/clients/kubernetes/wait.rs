@@ -60,9 +60,10 @@ impl Kubernetes {
                     Ok(false)
                 }
             }));
-            match select(followed, pin!(self.clock.pass(within))).await {
-                Either::Left((ended, _)) => Some(ended),
-                Either::Right(_) => None,
+            // The clock first: it runs from its first poll on.
+            match select(pin!(self.clock.pass(within)), followed).await {
+                Either::Left(_) => None,
+                Either::Right((ended, _)) => Some(ended),
             }
         };
         let doing = || format!("see {on} within {within:?}");
