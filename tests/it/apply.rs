@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
 
+use crate::taking::Takings;
 use anyhow::Result;
 use berth::{
     clients::{
@@ -19,21 +20,15 @@ use berth::{
         },
     },
     clock::Clock,
-    documents::claims::{Claims, Fence},
-    domain::{
-        claim::{Claim, ObjectName, ProviderKind, Removal},
-        holder::Holder,
-        names::RunId,
-    },
+    domain::claim::ObjectName,
     errors::{self, Exit},
-    stores::file::FileStore,
 };
 use futures::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
 use hyper::http::{Method, Request, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use kube::{
     Api, Client,
     api::{DynamicObject, ObjectMeta, Patch, PatchParams},

@@ -32,6 +32,7 @@ mod rules;
 mod server;
 mod settings;
 mod stores;
+mod taking;
 mod test_script;
 mod tidy;
 mod vault;

@@ -73,7 +73,7 @@ fn uncovered(wanted: &Value, owned: &[&Value], path: &str) -> Option<String> {
         Value::Array(list) if list.is_empty() => None,
         _ if owned.iter().any(|node| is_leaf(node)) => None,
         Value::Object(map) => uncovered_object(map, owned, path),
-        Value::Array(list) => uncovered_list(list, owned, path),
+        Value::Array(list) if !owned.is_empty() => uncovered_list(list, owned, path),
         _ => Some(path.to_owned()),
     }
 }
