@@ -41,22 +41,28 @@ async fn a_published_name_resolves_at_once_at_the_authority() {
 #[tokio::test]
 async fn a_resolver_that_was_asked_too_early_denies_the_name_until_the_negative_ttl_is_over() {
     let dns = shared().await;
-    let name = "too-early.preview.example";
-    assert_eq!(lookup(dns.resolver(), name, RecordType::A).await, NO_SUCH_NAME);
-    dns.publish(name, &ips(&["10.1.0.2"]), 60).await;
-    let mut denied = Vec::new();
-    let found = until(dns, dns.resolver(), name, |answer| match answer {
-        Answer::Nothing { name_exists: false, ttl } => {
-            denied.push(ttl.unwrap());
-            None
+    // A machine may be too busy to ask within that time.
+    for attempt in 0..10 {
+        let name = &format!("too-early-{attempt}.preview.example");
+        assert_eq!(lookup(dns.resolver(), name, RecordType::A).await, NO_SUCH_NAME);
+        dns.publish(name, &ips(&["10.1.0.2"]), 60).await;
+        let mut denied = Vec::new();
+        let found = until(dns, dns.resolver(), name, |answer| match answer {
+            Answer::Nothing { name_exists: false, ttl } => {
+                denied.push(ttl.unwrap());
+                None
+            }
+            other => Some(other),
+        })
+        .await;
+        assert_eq!(found, addresses(&["10.1.0.2"], 60));
+        assert!(denied.is_sorted_by(|earlier, later| earlier >= later), "{denied:?}");
+        // It answered from what it kept: the seconds ran down.
+        if denied.last().is_some_and(|last| *last < NEGATIVE_TTL) {
+            return;
         }
-        other => Some(other),
-    })
-    .await;
-    assert_eq!(found, addresses(&["10.1.0.2"], 60));
-    // It answered from what it kept: the seconds ran down.
-    assert!(denied.is_sorted_by(|earlier, later| earlier >= later), "{denied:?}");
-    assert!(denied.last().is_some_and(|last| *last < NEGATIVE_TTL), "{denied:?}");
+    }
+    panic!("the resolver has never kept a denial");
 }
 
 #[tokio::test]

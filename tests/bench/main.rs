@@ -1,6 +1,14 @@
 //! The facts that need real servers: `tests/run` builds them and runs this.
-#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect shall end there")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that meets what it did not expect shall end there"
+)]
 
+#[path = "../it/api_server/mod.rs"]
+mod api_server;
+#[path = "../it/apply.rs"]
+mod apply;
 #[path = "../it/bed.rs"]
 #[allow(dead_code, reason = "the embedded world is not needed here, its words are")]
 mod bed;
@@ -11,6 +19,7 @@ mod cluster_api;
 mod dns;
 mod github;
 mod harness;
+mod server;
 mod servers;
 mod stores;
 #[path = "../it/taking.rs"]

@@ -7,7 +7,6 @@ use crate::{
     api_server::{Forgets, UnderTest, facts},
     bed::Bed,
 };
-use async_trait::async_trait;
 use berth::{
     clients::kubernetes::for_url,
     rehearsal::{
@@ -41,14 +40,13 @@ impl UnderTest for Embedded {
     }
 }
 
-#[async_trait]
 impl Forgets for Embedded {
     async fn forget(&self) {
         self.bed.world().kubernetes.compact();
     }
 }
 
-facts!(facts Embedded);
+facts!(facts Embedded Embedded);
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 

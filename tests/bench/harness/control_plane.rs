@@ -3,6 +3,7 @@
 use super::{
     ask,
     certificates::{Authority, signing_key},
+    etcd::Etcd,
     keeper::{self, Process, file},
     ports,
 };
@@ -10,14 +11,18 @@ use berth::{
     clients::kubernetes::{Target, connect},
     domain::names::ContextName,
 };
-use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::{Namespace, ServiceAccount},
+use k8s_openapi::{
+    ByteString,
+    api::{
+        authentication::v1::{TokenRequest, TokenRequestSpec},
+        core::v1::{Namespace, ServiceAccount},
+    },
 };
 use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
+use serde_json::json;
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
@@ -33,6 +38,9 @@ const CONTROLLERS: &str = "namespace-controller,resourcequota-controller,garbage
     endpoints-controller,endpointslice-controller,persistentvolume-binder-controller,\
     clusterrole-aggregation-controller";
 
+/// What belongs to the server itself: it alone cannot end a namespace, nor collect what has lost its owner.
+const QUIET: &str = "namespace-controller,garbage-collector-controller";
+
 /// A running control plane. It ends when it is dropped.
 pub(crate) struct ControlPlane {
     /// Where the API server listens: `https://127.0.0.1:PORT`.
@@ -41,8 +49,7 @@ pub(crate) struct ControlPlane {
     pub(crate) authority: Authority,
     /// A kubeconfig that may do everything.
     pub(crate) kubeconfig: PathBuf,
-    /// etcd's own address, for others that keep something there.
-    pub(crate) etcd_url: String,
+    etcd: Etcd,
     /// Its files.
     pub(crate) directory: PathBuf,
     issued: AtomicU32,
@@ -59,27 +66,37 @@ pub(crate) async fn management() -> &'static ControlPlane {
 impl ControlPlane {
     /// Usable when this returns: the default namespace has its service account.
     pub(crate) async fn start(name: &str) -> Self {
+        let plane = Self::start_with(name, CONTROLLERS).await;
+        plane.has_service_account("default").await;
+        plane
+    }
+
+    /// Nobody in it makes or changes anything unasked. So there are no accounts either, and no pods.
+    pub(crate) async fn quiet(name: &str) -> Self {
+        Self::start_with(name, QUIET).await
+    }
+
+    async fn start_with(name: &str, controllers: &str) -> Self {
         let directory = keeper::directory(name);
         let authority = Authority::new(&directory);
-        let (etcd, etcd_url) = etcd(&directory);
+        let etcd = Etcd::start(&directory);
         let port = ports::free();
         let url = format!("https://127.0.0.1:{port}");
         let token = token();
         let kubeconfig = write_kubeconfig(&directory, ADMIN, &url, &authority, &token);
-        let api_server = api_server(&directory, &authority, &etcd_url, port, &token);
+        let api_server = api_server(&directory, &authority, &etcd.url, port, &token);
         let mut plane = Self {
             url,
             authority,
             kubeconfig,
-            etcd_url,
+            etcd,
             directory,
             issued: AtomicU32::default(),
-            processes: vec![api_server, etcd],
+            processes: vec![api_server],
         };
         plane.ready().await;
-        let manager = plane.controller_manager();
+        let manager = plane.controller_manager(controllers);
         plane.processes.push(manager);
-        plane.has_service_account("default").await;
         plane
     }
 
@@ -89,7 +106,7 @@ impl ControlPlane {
 
     /// The processes' ids, for whoever measures or looks.
     pub(crate) fn process_ids(&self) -> Vec<u32> {
-        self.processes.iter().map(Process::id).collect()
+        self.processes.iter().chain([&self.etcd.process]).map(Process::id).collect()
     }
 
     /// Lets pods be bound to nodes as long as it lives.
@@ -98,6 +115,14 @@ impl ControlPlane {
         command.arg(format!("--kubeconfig={}", self.kubeconfig.display()));
         command.args(["--leader-elect=false", "--secure-port=0", "--bind-address=127.0.0.1"]);
         Process::start("kube-scheduler", command, &self.directory)
+    }
+
+    /// Lets the API server forget every version before the present one, as time does: it reads them no more from etcd, and
+    /// has none in its memory. Whoever watched is cut off.
+    pub(crate) async fn forget(&self) {
+        self.etcd.compact().await;
+        self.api_server().restart();
+        self.ready().await;
     }
 
     async fn ready(&self) {
@@ -118,14 +143,14 @@ impl ControlPlane {
         .await;
     }
 
-    fn controller_manager(&self) -> Process {
+    fn controller_manager(&self, controllers: &str) -> Process {
         let mut command = keeper::command("kube-controller-manager");
         let path = |name: &str| self.directory.join(name).display().to_string();
         command.args([
             format!("--kubeconfig={}", self.kubeconfig.display()),
             format!("--service-account-private-key-file={}", path("sa.key")),
             format!("--root-ca-file={}", path("ca.crt")),
-            format!("--controllers={CONTROLLERS}"),
+            format!("--controllers={controllers}"),
         ]);
         command.args([
             "--bind-address=127.0.0.1",
@@ -200,24 +225,6 @@ pub(crate) async fn connect_as(kubeconfig: &Path, run: &str) -> Client {
     connect(&target, run).await.unwrap()
 }
 
-/// For a control plane, or for what else keeps something there.
-pub(crate) fn etcd(directory: &Path) -> (Process, String) {
-    let (client, peer) = (ports::free(), ports::free());
-    let [client, peer] = [client, peer].map(|port| format!("http://127.0.0.1:{port}"));
-    let mut command = keeper::command("etcd");
-    command.arg(format!("--data-dir={}", directory.join("etcd").display())).args([
-        "--unsafe-no-fsync",
-        "--log-level=warn",
-        "--name=bench",
-        &format!("--listen-client-urls={client}"),
-        &format!("--advertise-client-urls={client}"),
-        &format!("--listen-peer-urls={peer}"),
-        &format!("--initial-advertise-peer-urls={peer}"),
-        &format!("--initial-cluster=bench={peer}"),
-    ]);
-    (Process::start("etcd", command, directory), client)
-}
-
 fn api_server(directory: &Path, authority: &Authority, etcd: &str, port: u16, token: &str) -> Process {
     let serving = authority.server("kube-apiserver");
     let accounts = signing_key();
@@ -251,8 +258,8 @@ fn api_server(directory: &Path, authority: &Authority, etcd: &str, port: u16, to
 }
 
 fn write_kubeconfig(directory: &Path, user: &str, url: &str, authority: &Authority, token: &str) -> PathBuf {
-    let ca = k8s_openapi::ByteString(authority.pem().into_bytes());
-    let config = serde_json::json!({
+    let ca = ByteString(authority.pem().into_bytes());
+    let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "bench",
         "clusters": [{"name": "bench", "cluster": {"server": url, "certificate-authority-data": ca}}],
         "users": [{"name": user, "user": {"token": token}}],

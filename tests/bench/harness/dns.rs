@@ -6,11 +6,11 @@
 //! with all that lies below it, so no fact may publish `api.pr-1` and ask for `pr-1`.
 
 use super::{
-    ask, control_plane,
+    ask,
+    etcd::Etcd,
     keeper::{self, Process, file},
-    ports, proxy,
+    ports,
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
 use hickory_resolver::{
     Resolver,
     config::{NameServerConfig, ResolveHosts, ResolverConfig},
@@ -20,7 +20,7 @@ use hickory_resolver::{
         rr::{RData, RecordType},
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -33,10 +33,9 @@ pub(crate) const NEGATIVE_TTL: u32 = 5;
 /// Both servers and the etcd. They end when it is dropped.
 pub(crate) struct Dns {
     zone: String,
-    etcd_url: String,
     authoritative: Server,
     resolver: Server,
-    etcd: Process,
+    etcd: Etcd,
 }
 
 struct Server {
@@ -64,7 +63,7 @@ impl Dns {
     /// For a zone, without a dot at its end. Both servers answer for it when this returns.
     pub(crate) async fn start(zone: &str) -> Self {
         let directory = keeper::directory("dns");
-        let (etcd, etcd_url) = control_plane::etcd(&directory);
+        let etcd = Etcd::start(&directory);
         let [authority, nothing, cache] = [(); 3].map(|()| ports::free());
         let soa = |owner: &str| {
             let numbers = format!("1 7200 1800 86400 {NEGATIVE_TTL}");
@@ -96,6 +95,7 @@ impl Dns {
                 }}
             }}"#,
             apex = zone.replace('.', "\\."),
+            etcd_url = etcd.url,
             soa = soa(&format!("{zone}.")),
         );
         // In this world there is no name outside of the zone.
@@ -126,7 +126,6 @@ impl Dns {
         };
         let dns = Self {
             zone: zone.to_owned(),
-            etcd_url,
             authoritative: server("coredns-authoritative", authority, &authoritative),
             resolver: server("coredns-resolver", cache, &resolver),
             etcd,
@@ -136,10 +135,7 @@ impl Dns {
     }
 
     async fn ready(&self) {
-        ask("an etcd that answers", &self.etcd, async || {
-            self.send("range", &json!({"key": base64("/")})).await.ok()?.error_for_status().ok()
-        })
-        .await;
+        self.etcd.ready().await;
         for server in [&self.authoritative, &self.resolver] {
             ask("the zone's SOA record", &server.process, async || {
                 let found = client(server.address).lookup(format!("{}.", self.zone), RecordType::SOA).await;
@@ -165,14 +161,13 @@ impl Dns {
         // First the new ones, so that the name is never without any.
         for address in addresses {
             let record = json!({"host": address, "ttl": ttl});
-            let key = base64(&format!("{prefix}{address}"));
-            self.must("put", json!({"key": key, "value": base64(&record.to_string())})).await;
+            self.etcd.put(&format!("{prefix}{address}"), &record.to_string()).await;
         }
-        for key in self.keys(&prefix).await {
+        for key in self.etcd.keys(&prefix).await {
             let last = &key[prefix.len()..];
             // What lies deeper belongs to other names.
             if !last.contains('/') && !addresses.iter().any(|address| address.to_string() == last) {
-                self.must("deleterange", json!({"key": base64(&key)})).await;
+                self.etcd.delete(&key).await;
             }
         }
     }
@@ -190,32 +185,6 @@ impl Dns {
         let labels: Vec<&str> = name.rsplit('.').collect();
         format!("/skydns/{}/", labels.join("/"))
     }
-
-    async fn keys(&self, prefix: &str) -> Vec<String> {
-        // '0' comes after '/'.
-        let end = format!("{}0", prefix.strip_suffix('/').unwrap());
-        let range = json!({"key": base64(prefix), "range_end": base64(&end), "keys_only": true});
-        let found = self.must("range", range).await;
-        // Without any key the list is left out.
-        let keys = found["kvs"].as_array().cloned().unwrap_or_default();
-        let text = |entry: &Value| BASE64_STANDARD.decode(entry["key"].as_str().unwrap()).unwrap();
-        keys.iter().map(|entry| String::from_utf8(text(entry)).unwrap()).collect()
-    }
-
-    async fn send(&self, what: &str, body: &Value) -> reqwest::Result<reqwest::Response> {
-        proxy::plain().post(format!("{}/v3/kv/{what}", self.etcd_url)).json(body).send().await
-    }
-
-    async fn must(&self, what: &str, body: Value) -> Value {
-        let answer = self.send(what, &body).await.unwrap();
-        let (status, text) = (answer.status(), answer.text().await.unwrap());
-        assert!(status.is_success(), "etcd {what}: {status} {text}");
-        serde_json::from_str(&text).unwrap()
-    }
-}
-
-fn base64(text: &str) -> String {
-    BASE64_STANDARD.encode(text)
 }
 
 fn client(server: SocketAddr) -> Resolver<TokioRuntimeProvider> {

@@ -83,6 +83,7 @@ pub(crate) fn command(name: &str) -> Command {
 /// A running server. Dropping it kills it.
 pub(crate) struct Process {
     name: String,
+    command: Mutex<Command>,
     child: Mutex<Child>,
     log: PathBuf,
 }
@@ -97,7 +98,15 @@ impl Process {
         command.current_dir(directory).env("HOME", directory).env("TMPDIR", directory);
         let child = command.process_group(Keeper::get().group).spawn();
         let child = child.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        Self { name: name.to_owned(), child: Mutex::new(child), log }
+        Self { name: name.to_owned(), command: Mutex::new(command), child: Mutex::new(child), log }
+    }
+
+    /// Kills it and starts it as it was started.
+    pub(crate) fn restart(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        *child = self.command.lock().unwrap().spawn().unwrap();
     }
 
     /// Its process id.

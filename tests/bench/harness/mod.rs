@@ -7,6 +7,7 @@ pub(crate) mod certificates;
 pub(crate) mod cluster_api;
 pub(crate) mod control_plane;
 pub(crate) mod dns;
+mod etcd;
 pub(crate) mod keeper;
 pub(crate) mod openbao;
 pub(crate) mod players;

@@ -1,11 +1,9 @@
 //! What a server says of versions that it has forgotten.
 
 use super::{Place, UnderTest, version};
-use async_trait::async_trait;
 use serde_json::{Value, json};
 
 /// A server that can be made to forget, as time makes every server.
-#[async_trait]
 pub(crate) trait Forgets: UnderTest {
     /// Forgets every version before the present one.
     async fn forget(&self);

@@ -269,19 +269,19 @@ fn causes(refusal: &Value) -> Vec<(String, String, String)> {
     all
 }
 
-/// One test for each fact, on one server that also forgets: `facts!(module Server)`, where `Server::fresh()` is an async
-/// constructor.
+/// One test for each fact: `facts!(module Server Forgetful)`, where `fresh()` of both is an async constructor, and the second
+/// can be made to forget.
 macro_rules! facts {
-    ($module:ident $server:ident) => {
-        $crate::api_server::facts! { $module $server {
-            discovering {
+    ($module:ident $server:ident $forgetful:ident) => {
+        $crate::api_server::facts! { $module {
+            discovering $server {
                 the_kinds_that_pipelines_use_are_listed
                 all_of_it_can_be_had_at_once
                 the_client_library_discovers
                 of_what_is_not_served_there_is_no_page
                 it_says_when_it_is_ready
             }
-            defining {
+            defining $server {
                 a_definition_is_established_and_serves_its_kind
                 a_defined_kind_is_discovered
                 a_definition_that_cannot_be_served_is_refused
@@ -294,7 +294,7 @@ macro_rules! facts {
                 what_is_no_object_of_the_kind_is_refused
                 with_its_definition_go_its_objects
             }
-            watching {
+            watching $server {
                 what_happens_after_the_version_is_told_in_order
                 without_a_version_it_begins_with_what_is_there
                 a_bookmark_says_where_the_beginning_ends
@@ -306,7 +306,7 @@ macro_rules! facts {
                 nothing_is_lost_between_list_and_watch
                 the_client_library_watches
             }
-            writing {
+            writing $server {
                 too_much_data_is_refused
                 an_update_of_another_life_is_a_conflict
                 in_a_namespace_that_is_not_there_nothing_is_made
@@ -321,7 +321,7 @@ macro_rules! facts {
                 quantities_are_written_in_one_form
                 a_workload_without_what_it_needs_is_refused
             }
-            patching {
+            patching $server {
                 fields_are_set_and_taken_away
                 a_patch_that_changes_nothing_makes_no_version
                 a_version_or_a_uid_in_it_is_a_precondition
@@ -329,7 +329,7 @@ macro_rules! facts {
                 what_has_no_status_has_no_place_for_it
                 a_status_is_changed_only_at_its_place
             }
-            applying {
+            applying $server {
                 what_is_absent_is_created
                 the_version_of_a_list_that_saw_it_absent_is_no_hindrance
                 another_life_is_not_taken_for_this_one
@@ -346,7 +346,7 @@ macro_rules! facts {
                 what_is_no_configuration_is_refused
                 yaml_is_as_good_as_json
             }
-            deleting {
+            deleting $server {
                 a_finalizer_holds_an_object_until_it_is_taken_away
                 what_an_object_owns_follows_it
                 in_the_foreground_what_it_owns_goes_first
@@ -356,13 +356,13 @@ macro_rules! facts {
                 many_are_deleted_by_a_selector
                 a_namespace_takes_everything_with_it_when_nothing_holds_it
             }
-            forgetting {
+            forgetting $forgetful {
                 a_watch_from_a_forgotten_version_is_told_so_and_ends
                 a_forgotten_list_can_be_continued_but_not_as_it_was
             }
         } }
     };
-    ($module:ident $server:ident { $($file:ident { $($fact:ident)* })* }) => {
+    ($module:ident { $($file:ident $server:ident { $($fact:ident)* })* }) => {
         mod $module {
             $(
                 mod $file {
