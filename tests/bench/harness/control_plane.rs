@@ -249,7 +249,7 @@ fn api_server(directory: &Path, authority: &Authority, etcd: &str, port: u16, to
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
         "--service-account-issuer=https://kubernetes.default.svc",
-        "--service-cluster-ip-range=10.0.0.0/24",
+        "--service-cluster-ip-range=10.0.0.0/16",
         "--authorization-mode=RBAC",
         "--allow-privileged=true",
         "--endpoint-reconciler-type=none",

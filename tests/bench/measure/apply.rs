@@ -35,5 +35,5 @@ pub(crate) async fn measure(plane: &ControlPlane) -> Vec<Measured> {
 
 fn apply(plane: &ControlPlane, bundle: &Path) -> Cost {
     let mut part = cost::program(std::env::current_exe().unwrap());
-    of_process(part.arg("apply").arg(&plane.kubeconfig).arg(bundle))
+    of_process(part.args(["part", "apply"]).arg(&plane.kubeconfig).arg(bundle))
 }

@@ -26,11 +26,20 @@ fn main() {
     if part::play(&arguments) {
         return;
     }
+    // Cargo adds `--bench`.
+    let named: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|one| *one == name);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     println!("| what | runs | berth | beside | berth takes |\n|---|--:|--:|--:|--:|");
     let print = |all: Vec<cost::Measured>| all.iter().for_each(|measured| println!("{measured}"));
-    print(runtime.block_on(pool::measure()));
+    if wanted("pool") {
+        print(runtime.block_on(pool::measure()));
+    }
     let plane = runtime.block_on(ControlPlane::start("measured"));
-    print(runtime.block_on(apply::measure(&plane)));
-    print(runtime.block_on(wait::measure(&plane)));
+    if wanted("apply") {
+        print(runtime.block_on(apply::measure(&plane)));
+    }
+    if wanted("wait") {
+        print(runtime.block_on(wait::measure(&plane)));
+    }
 }

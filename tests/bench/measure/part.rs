@@ -31,8 +31,8 @@ pub(crate) fn play(arguments: &[String]) -> bool {
     // As the binary has it.
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match arguments[..] {
-        ["apply", kubeconfig, bundle] => runtime().block_on(apply(kubeconfig.into(), bundle.as_ref())),
-        ["wait", kubeconfig, object] => runtime().block_on(wait(kubeconfig.into(), object.as_ref())),
+        ["part", "apply", kubeconfig, bundle] => runtime().block_on(apply(kubeconfig.into(), bundle.as_ref())),
+        ["part", "wait", kubeconfig, object] => runtime().block_on(wait(kubeconfig.into(), object.as_ref())),
         _ => return false,
     }
     true

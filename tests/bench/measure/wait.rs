@@ -47,12 +47,12 @@ pub(crate) async fn measure(plane: &ControlPlane) -> Vec<Measured> {
         reaction(command(&thing), || make_true(&thing))
     };
     let process = Measured::pairs(
-        "from the condition's change to the end of the waiting process",
+        "from the request that makes a condition true to the end of the waiting process",
         ROUNDS,
         |round| noticed(&|thing| things.berth(thing), "berth", round),
         |round| noticed(&|thing| things.kubectl(thing), "kubectl", round),
     );
-    let inside = Measured::alone("from the condition's change to berth's noticing it", ROUNDS, |round| {
+    let inside = Measured::alone("from the request that makes a condition true to berth's noticing it", ROUNDS, |round| {
         let thing = format!("inside-{round}");
         wait(&thing);
         tokio::task::block_in_place(|| runtime.block_on(things.noticed(&thing)))
@@ -94,7 +94,7 @@ impl<'a> Things<'a> {
     fn berth(&self, name: &str) -> Command {
         let file = keeper::file(&self.directory, name, &object(name).to_string());
         let mut part = cost::program(std::env::current_exe().unwrap());
-        part.arg("wait").arg(&self.plane.kubeconfig).arg(file);
+        part.args(["part", "wait"]).arg(&self.plane.kubeconfig).arg(file);
         part
     }
 
@@ -117,8 +117,8 @@ impl<'a> Things<'a> {
             }
         });
         tokio::time::sleep(SETTLED).await;
-        self.turn(name).await;
         let turned = std::time::Instant::now();
+        self.turn(name).await;
         Cost { wall: waiting.await.unwrap().duration_since(turned).as_secs_f64() * 1000.0, cpu: 0.0 }
     }
 }
@@ -127,14 +127,14 @@ fn object(name: &str) -> Value {
     json!({"apiVersion": format!("{GROUP}/v1"), "kind": KIND, "metadata": {"name": name, "namespace": "default"}})
 }
 
-/// From the answer to the change until the process that waited for it has ended.
+/// From the request that makes the condition true until the process that waited for it has ended.
 #[allow(clippy::disallowed_methods, reason = "this measures")]
 fn reaction(mut waiting: Command, turn: impl FnOnce()) -> Cost {
     let mut child = waiting.stdout(std::process::Stdio::null()).spawn().unwrap();
     std::thread::sleep(SETTLED);
     assert_eq!(child.try_wait().unwrap(), None, "{waiting:?} did not wait");
-    turn();
     let turned = std::time::Instant::now();
+    turn();
     assert!(child.wait().unwrap().success(), "{waiting:?}");
     Cost { wall: turned.elapsed().as_secs_f64() * 1000.0, cpu: 0.0 }
 }
