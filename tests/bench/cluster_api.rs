@@ -51,7 +51,8 @@ async fn on_proxmox(management: &ControlPlane, environment: &ControlPlane) -> Ru
     let players: Vec<Arc<dyn Player>> =
         vec![Arc::new(Proxmox { pace }), Arc::new(K3s { pace, environment: own })];
     let (here, there) = (management.client("players").await, environment.client("players").await);
-    players::run(players, &here, Some(&there), &(Arc::new(NoRecords) as Arc<dyn players::Records>))
+    let records = Arc::new(NoRecords) as Arc<dyn players::Records>;
+    players::run(players, &here, "", Some(&there), &records)
 }
 
 fn name(object: &Value) -> ObjectName {

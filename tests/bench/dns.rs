@@ -8,10 +8,10 @@ use hickory_resolver::proto::{op::ResponseCode, rr::RecordType};
 use std::net::IpAddr;
 use tokio::sync::OnceCell;
 
-const ZONE: &str = "preview.example";
+pub(crate) const ZONE: &str = "preview.example";
 
-/// The one of all these facts, each with names of its own.
-async fn shared() -> &'static Dns {
+/// The one of all facts, each with names of its own.
+pub(crate) async fn shared() -> &'static Dns {
     static SHARED: OnceCell<Dns> = OnceCell::const_new();
     crypto();
     SHARED.get_or_init(|| Dns::start(ZONE)).await

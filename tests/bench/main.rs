@@ -19,6 +19,7 @@ mod cluster_api;
 mod dns;
 mod github;
 mod harness;
+mod outside;
 mod server;
 mod servers;
 mod stores;

@@ -537,7 +537,15 @@ fn a_host_is_provisioned_while_it_has_an_image_and_cleaned_when_it_has_none() {
         json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": NS, "name": "bmc" } }),
     );
     stage.settle();
-    assert_eq!(only(&stage, "BareMetalHost")["status"]["operationalStatus"], "OK");
+    let status = &only(&stage, "BareMetalHost")["status"];
+    assert_eq!((&status["operationalStatus"], &status["poweredOn"]), (&json!("OK"), &json!(true)));
+    stage.set("BareMetalHost rack1-host7", &json!({ "spec": { "online": false } }));
+    stage.settle();
+    assert_eq!(
+        only(&stage, "BareMetalHost")["status"]["poweredOn"],
+        false,
+        "as it is wanted while available"
+    );
     let image = |url: Value| json!({ "spec": { "image": { "url": url } } });
     stage.set("BareMetalHost rack1-host7", &image(json!("http://images/a.qcow2")));
     assert_eq!(stage.settle(), Pace::REAL.provision);
@@ -636,6 +644,15 @@ fn a_release_waits_for_its_source_then_installs_upgrades_and_goes() {
         stage.said("HelmRelease Released"),
         ["Released=True InstallSucceeded", "Released=True UpgradeSucceeded"]
     );
+    // What is no matter of Helm's is observed, and nothing is upgraded.
+    stage.set("HelmRelease relpr-7", &json!({ "spec": { "interval": "10m" } }));
+    stage.rest();
+    assert_eq!(stage.said("HelmRelease Ready").last(), Some(&"Ready=False SourceNotReady"));
+    stage.settle();
+    let now = release(&stage);
+    assert_eq!(stage.said("HelmRelease Ready").last(), Some(&"Ready=True UpgradeSucceeded"));
+    assert_eq!(now["status"]["observedGeneration"], now["metadata"]["generation"]);
+    assert_eq!(now["status"]["history"].as_array().unwrap().len(), 2);
     stage.delete("HelmRelease relpr-7");
     assert_eq!(stage.settle(), Pace::REAL.uninstall);
     assert_eq!(stage.objects.keys().collect::<Vec<_>>(), ["GitRepository apps"]);
@@ -780,6 +797,13 @@ fn an_external_secret_is_made_of_what_its_store_holds() {
     );
     stage.settle();
     assert_eq!(stage.said("ExternalSecret Ready").last(), Some(&"Ready=False SecretSyncedError"));
+    let synced = only(&stage, "ExternalSecret")["status"]["syncedResourceVersion"].as_str().unwrap();
+    assert!(synced.starts_with("1-"), "of what was fetched last: {synced}");
+    // Nothing that is asked for makes no Secret, and no unrest.
+    stage.set("ExternalSecret cluster-secrets", &json!({ "spec": { "dataFrom": [] } }));
+    stage.settle();
+    assert_eq!(stage.said("ExternalSecret Ready").last(), Some(&"Ready=True SecretSynced"));
+    assert_eq!(stage.objects["Secret app-secrets"]["data"]["token"], "eA==", "it is kept");
 }
 
 fn everybody() -> Vec<Box<dyn Player>> {

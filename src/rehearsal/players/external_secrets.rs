@@ -1,12 +1,14 @@
 //! external-secrets: Secrets made of what a store outside holds.
 //!
-//! The store's content is a parameter: path, key, value. Not played: templates, `find`, generators.
+//! The store's content is a parameter: path, key, value. Not played: templates, `find`, generators, creation policies but
+//! `Owner` and `Orphan`, deletion policies but `Retain`, events.
 
 use super::{
     Change, Kind, Objects, Pace, Player, Reaction,
-    conditions::{self, find, is_true},
+    conditions::{self, is_true},
     draft::{Draft, controller},
-    objects::{SECRET, is_going, list, name, namespace, text, time},
+    names::token,
+    objects::{SECRET, is_going, list, name, namespace, number, text, time},
 };
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -17,6 +19,8 @@ const GROUP: &str = "external-secrets.io";
 const STORE: Kind = Kind { group: GROUP, version: "v1", kind: "SecretStore", plural: "secretstores" };
 const EXTERNAL: Kind =
     Kind { group: GROUP, version: "v1", kind: "ExternalSecret", plural: "externalsecrets" };
+
+const MANAGED: &str = "reconcile.external-secrets.io/managed";
 
 /// external-secrets, and the store behind it.
 #[derive(Debug, Clone)]
@@ -62,75 +66,89 @@ impl ExternalSecrets {
             called => called,
         };
         let secret = objects.get(SECRET, namespace(external), called);
-        match self.data(objects, external) {
-            Err(why) => say(&mut draft, now, "False", "SecretSyncedError", &why),
-            Ok(data) => match secret {
-                Some(secret) if secret.get("data").unwrap_or(&Value::Null) == &data => {
-                    if !find(external, "Ready").is_some_and(|ready| ready["status"] == "True") {
-                        draft.set(&["status", "refreshTime"], conditions::stamp(now));
-                    }
+        let data = match self.data(objects, external) {
+            Some(data) => data,
+            // The real one tells its log and an event what is missing, lest a value be told: the condition never.
+            None => {
+                say(&mut draft, now, "False", "SecretSyncedError", "could not get secret data from provider");
+                return reaction.push(draft.end());
+            }
+        };
+        if data.is_empty() {
+            self.done(&mut draft, "secret retained due to DeletionPolicy=Retain", now);
+            return reaction.push(draft.end());
+        }
+        match secret {
+            None => reaction.push([Change::Create(made(external, called, data))]),
+            // Another is made when it is gone.
+            Some(secret) if is_going(secret) => {}
+            Some(secret) => {
+                let mut kept = Draft::of(SECRET, secret);
+                kept.set(&["data"], data);
+                kept.set(&["metadata", "labels", MANAGED], "true");
+                if is_owner(external) {
+                    kept.own(controller(EXTERNAL, external));
+                }
+                let put_right = kept.end();
+                if put_right.is_none() {
                     draft.set(&["status", "binding", "name"], called);
-                    say(&mut draft, now, "True", "SecretSynced", "secret synced");
+                    self.done(&mut draft, "secret synced", now);
                 }
-                Some(secret) if !is_going(secret) => {
-                    let mut secret = Draft::of(SECRET, secret);
-                    secret.set(&["data"], data);
-                    reaction.push(secret.end());
-                }
-                Some(_) => {}
-                None => reaction.push([Change::Create(made(external, called, data))]),
-            },
+                reaction.push(put_right);
+            }
         }
         reaction.push(draft.end());
     }
 
-    fn data(&self, objects: &Objects<'_>, external: &Value) -> Result<Value, String> {
+    /// Once for each version of the ExternalSecret: nobody asks the store again.
+    fn done(&self, draft: &mut Draft<'_>, message: &str, now: Timestamp) {
+        let metadata = &draft.wanted()["metadata"];
+        let generation = number(metadata, "/generation").unwrap_or(0);
+        let said = metadata["labels"].to_string() + &metadata["annotations"].to_string();
+        let version = format!("{generation}-{}", token(&[&said]));
+        if text(draft.wanted(), "/status/syncedResourceVersion") != version {
+            draft.set(&["status", "syncedResourceVersion"], version);
+            draft.set(&["status", "refreshTime"], conditions::stamp(now));
+        }
+        say(draft, now, "True", "SecretSynced", message);
+    }
+
+    /// None if a store, a path or a key is not there.
+    fn data(&self, objects: &Objects<'_>, external: &Value) -> Option<Map<String, Value>> {
         let store = text(external, "/spec/secretStoreRef/name");
         // A store of the whole cluster is there: whoever refers to one has been given it.
-        let of_namespace = text(external, "/spec/secretStoreRef/kind") != "ClusterSecretStore";
-        if of_namespace {
-            match objects.get(STORE, namespace(external), store) {
-                None => return Err(format!("could not get SecretStore {store:?}, not found")),
-                Some(store) if !is_true(store, "Ready") => {
-                    return Err(format!("SecretStore {:?} is not ready", name(store)));
-                }
-                Some(_) => {}
-            }
+        if text(external, "/spec/secretStoreRef/kind") != "ClusterSecretStore" {
+            objects.get(STORE, namespace(external), store).filter(|store| is_true(store, "Ready"))?;
         }
-        let at = |path: &str| {
-            let found = self.values.get(path);
-            found.ok_or_else(|| {
-                format!("could not get secret data from provider: Secret does not exist: {path}")
-            })
-        };
         let mut data = Map::new();
         let mut put = |key: &str, value: &str| {
             data.insert(key.to_owned(), json!(ByteString(value.as_bytes().to_vec())));
         };
         for extract in list(external, "/spec/dataFrom").iter().filter_map(|from| from.get("extract")) {
-            at(text(extract, "/key"))?.iter().for_each(|(key, value)| put(key, value));
+            self.values.get(text(extract, "/key"))?.iter().for_each(|(key, value)| put(key, value));
         }
         for one in list(external, "/spec/data") {
             let (path, property) = (text(one, "/remoteRef/key"), text(one, "/remoteRef/property"));
-            let value = at(path)?.get(property);
-            let value =
-                value.ok_or_else(|| format!("cannot find secret data for key: {property:?} in {path}"))?;
-            put(text(one, "/secretKey"), value);
+            put(text(one, "/secretKey"), self.values.get(path)?.get(property)?);
         }
-        Ok(data.into())
+        Some(data)
     }
 }
 
-fn made(external: &Value, called: &str, data: Value) -> Value {
+fn is_owner(external: &Value) -> bool {
+    text(external, "/spec/target/creationPolicy") != "Orphan"
+}
+
+fn made(external: &Value, called: &str, data: Map<String, Value>) -> Value {
     let mut secret = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
         "metadata": {
             "namespace": namespace(external), "name": called,
-            "labels": { "reconcile.external-secrets.io/managed": "true" },
+            "labels": { MANAGED: "true" },
         },
         "data": data,
     });
-    if text(external, "/spec/target/creationPolicy") != "Orphan" {
+    if is_owner(external) {
         secret["metadata"]["ownerReferences"] = json!([controller(EXTERNAL, external)]);
     }
     secret

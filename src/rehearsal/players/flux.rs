@@ -67,7 +67,7 @@ impl Flux {
             return reaction.push(draft.end());
         }
         if let Some(waits) = depends(objects, release) {
-            tell(&mut draft, now, "Ready", "False", "DependencyNotReady", &waits);
+            lacking(&mut draft, "DependencyNotReady", &waits, now);
             return reaction.push(draft.end());
         }
         if let Some(chart) = source::chart_of(reaction, objects, release) {
@@ -77,9 +77,9 @@ impl Flux {
             if current && is_true(chart, "Ready") {
                 self.attempt(&mut draft, reaction, release, chart, now);
             } else {
-                let chart = format!("{}/{}", namespace(chart), name(chart));
-                let message = format!("HelmChart '{chart}' is not ready");
-                tell(&mut draft, now, "Ready", "False", "SourceNotReady", &message);
+                let (at, called, why) = (namespace(chart), name(chart), source::lacks(chart));
+                let message = format!("HelmChart '{at}/{called}' is not ready: {why}");
+                lacking(&mut draft, "SourceNotReady", &message, now);
             }
         }
         reaction.push(draft.end());
@@ -104,8 +104,23 @@ impl Flux {
         let begun = text(status, "/lastAttemptedRevision") == attempt.revision
             && text(status, "/lastAttemptedConfigDigest") == attempt.digest
             && number(status, "/lastAttemptedGeneration") == Some(attempt.generation);
-        let running = since(release, "Reconciling", "Progressing");
-        if !begun {
+        let running = find(release, "Ready").is_some_and(|ready| ready["reason"] == "Progressing");
+        if begun && running {
+            let since = since(release, "Reconciling", "Progressing").unwrap_or(Timestamp::MIN);
+            if reaction.passed(since, self.pace.install, now) {
+                match release["spec"]["values"][FAILS].as_str() {
+                    Some(why) => failed(draft, release, &attempt, why, now),
+                    None => succeeded(draft, release, chart, &attempt, now),
+                }
+                settle(draft, &attempt);
+            }
+        } else if let Some(released) = outcome(release, &attempt) {
+            // As it was, whatever it lacked in between.
+            let said = ["status", "reason", "message"].map(|field| released[field].as_str().unwrap_or(""));
+            tell(draft, now, "Ready", said[0], said[1], said[2]);
+            draft.set(&["status", "lastAttemptedGeneration"], attempt.generation);
+            settle(draft, &attempt);
+        } else {
             draft.set(&["status", "lastAttemptedRevision"], attempt.revision);
             draft.set(&["status", "lastAttemptedConfigDigest"], attempt.digest);
             draft.set(&["status", "lastAttemptedGeneration"], attempt.generation);
@@ -116,13 +131,6 @@ impl Flux {
             let message = format!("Running '{}' action with timeout of 5m0s", attempt.action);
             tell(draft, now, "Reconciling", "True", "Progressing", &message);
             tell(draft, now, "Ready", "Unknown", "Progressing", &message);
-        } else if running.is_some_and(|running| reaction.passed(running, self.pace.install, now)) {
-            draft.list(&["status", "conditions"]).retain(|c| c["type"] != "Reconciling");
-            match release["spec"]["values"][FAILS].as_str() {
-                Some(why) => failed(draft, release, &attempt, why, now),
-                None => succeeded(draft, release, chart, &attempt, now),
-            }
-            draft.set(&["status", "observedGeneration"], attempt.generation);
         }
     }
 
@@ -140,6 +148,30 @@ impl Flux {
         draft.let_go(FINALIZER);
         reaction.push(draft.end());
     }
+}
+
+/// What must be there before anything is attempted.
+fn lacking(draft: &mut Draft<'_>, reason: &str, message: &str, now: Timestamp) {
+    tell(draft, now, "Reconciling", "True", "Progressing", "Fulfilling prerequisites");
+    tell(draft, now, "Ready", "False", reason, message);
+}
+
+/// What this attempt came to, if it is over: a release that differs in neither chart nor values is the one that was made.
+fn outcome<'a>(release: &'a Value, attempt: &Attempt<'_>) -> Option<&'a Value> {
+    let released = find(release, "Released")?;
+    let over = if released["status"] == "True" {
+        let last = list(release, "/status/history").first()?;
+        text(last, "/chartVersion") == attempt.revision && text(last, "/configDigest") == attempt.digest
+    } else {
+        number(released, "/observedGeneration") == Some(attempt.generation)
+            && text(release, "/status/lastAttemptedRevision") == attempt.revision
+    };
+    over.then_some(released)
+}
+
+fn settle(draft: &mut Draft<'_>, attempt: &Attempt<'_>) {
+    draft.list(&["status", "conditions"]).retain(|c| c["type"] != "Reconciling");
+    draft.set(&["status", "observedGeneration"], attempt.generation);
 }
 
 fn release_name(release: &Value) -> String {

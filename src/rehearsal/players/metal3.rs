@@ -83,8 +83,7 @@ impl Look<'_> {
         }
         if matches!(state, "provisioned" | "externally provisioned" | "available") && next.is_none() {
             // Not while it is at work: then it is on as the work wants it.
-            let on = state != "available" && yes(host, "/spec/online");
-            draft.set(&["status", "poweredOn"], on);
+            draft.set(&["status", "poweredOn"], yes(host, "/spec/online"));
         }
         reaction.push(draft.end());
     }

@@ -20,7 +20,7 @@ use hickory_resolver::{
         rr::{RData, RecordType},
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -57,6 +57,14 @@ pub(crate) enum Answer {
     },
     /// Any other code, such as REFUSED.
     Refused(ResponseCode),
+}
+
+/// One address of a name.
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) address: IpAddr,
+    pub(crate) ttl: u32,
+    pub(crate) text: String,
 }
 
 impl Dns {
@@ -157,19 +165,7 @@ impl Dns {
 
     /// From now on the name, which is in the zone, has these addresses and no others.
     pub(crate) async fn publish(&self, name: &str, addresses: &[IpAddr], ttl: u32) {
-        let prefix = self.key(name);
-        // First the new ones, so that the name is never without any.
-        for address in addresses {
-            let record = json!({"host": address, "ttl": ttl});
-            self.etcd.put(&format!("{prefix}{address}"), &record.to_string()).await;
-        }
-        for key in self.etcd.keys(&prefix).await {
-            let last = &key[prefix.len()..];
-            // What lies deeper belongs to other names.
-            if !last.contains('/') && !addresses.iter().any(|address| address.to_string() == last) {
-                self.etcd.delete(&key).await;
-            }
-        }
+        self.replace(name, |_| true, addresses, ttl, "").await;
     }
 
     /// From now on the name has no address.
@@ -177,11 +173,60 @@ impl Dns {
         self.publish(name, &[], 0).await;
     }
 
-    /// Where a name's records lie: its labels, last first.
-    fn key(&self, name: &str) -> String {
+    /// From now on the name has these addresses in place of those that are `old`. The text lies beside each, where
+    /// external-dns keeps its marks.
+    pub(crate) async fn replace(
+        &self,
+        name: &str,
+        old: impl Fn(IpAddr) -> bool,
+        addresses: &[IpAddr],
+        ttl: u32,
+        text: &str,
+    ) {
+        let prefix = self.key(name);
+        // First the new ones, so that the name is never without any.
+        for address in addresses {
+            let record = json!({"host": address, "ttl": ttl, "text": text});
+            self.etcd.put(&format!("{prefix}{address}"), &record.to_string()).await;
+        }
+        for (key, _) in self.etcd.entries(&prefix).await {
+            let last = &key[prefix.len()..];
+            // What lies deeper belongs to other names.
+            if !last.contains('/')
+                && !addresses.iter().any(|address| address.to_string() == last)
+                && old(last.parse().unwrap())
+            {
+                self.etcd.delete(&key).await;
+            }
+        }
+    }
+
+    /// All addresses of all names, as of one moment.
+    pub(crate) async fn entries(&self) -> Vec<Entry> {
+        let of = |(key, value): (String, String)| {
+            let labels = key.strip_prefix("/skydns/").unwrap().rsplit('/').skip(1);
+            let value: Value = serde_json::from_str(&value).unwrap();
+            Entry {
+                name: labels.collect::<Vec<_>>().join("."),
+                address: value["host"].as_str().unwrap().parse().unwrap(),
+                ttl: u32::try_from(value["ttl"].as_u64().unwrap()).unwrap(),
+                text: value["text"].as_str().unwrap().to_owned(),
+            }
+        };
+        self.etcd.entries("/skydns/").await.into_iter().map(of).collect()
+    }
+
+    /// Whether a name can be published here.
+    pub(crate) fn serves(&self, name: &str) -> bool {
         let name = name.trim_end_matches('.').to_lowercase();
         let inside = name.strip_suffix(&self.zone).and_then(|rest| rest.strip_suffix('.'));
-        assert!(inside.is_some_and(|inside| !inside.is_empty()), "{name} is not in the zone {}", self.zone);
+        inside.is_some_and(|inside| !inside.is_empty())
+    }
+
+    /// Where a name's records lie: its labels, last first.
+    fn key(&self, name: &str) -> String {
+        assert!(self.serves(name), "{name} is not in the zone {}", self.zone);
+        let name = name.trim_end_matches('.').to_lowercase();
         let labels: Vec<&str> = name.rsplit('.').collect();
         format!("/skydns/{}/", labels.join("/"))
     }

@@ -60,16 +60,17 @@ impl Etcd {
         self.must("deleterange", json!({"key": base64(key)})).await;
     }
 
-    /// All that begin so; the prefix ends with `/`.
-    pub(crate) async fn keys(&self, prefix: &str) -> Vec<String> {
+    /// All that begin so, with their values; the prefix ends with `/`.
+    pub(crate) async fn entries(&self, prefix: &str) -> Vec<(String, String)> {
         // '0' comes after '/'.
         let end = format!("{}0", prefix.strip_suffix('/').unwrap());
-        let range = json!({"key": base64(prefix), "range_end": base64(&end), "keys_only": true});
-        let found = self.must("range", range).await;
+        let found = self.must("range", json!({"key": base64(prefix), "range_end": base64(&end)})).await;
         // Without any key the list is left out.
-        let keys = found["kvs"].as_array().cloned().unwrap_or_default();
-        let text = |entry: &Value| BASE64_STANDARD.decode(entry["key"].as_str().unwrap()).unwrap();
-        keys.iter().map(|entry| String::from_utf8(text(entry)).unwrap()).collect()
+        let entries = found["kvs"].as_array().cloned().unwrap_or_default();
+        let text = |part: &Value| {
+            String::from_utf8(BASE64_STANDARD.decode(part.as_str().unwrap()).unwrap()).unwrap()
+        };
+        entries.iter().map(|entry| (text(&entry["key"]), text(&entry["value"]))).collect()
     }
 
     /// Forgets every revision before the present one, as time does.

@@ -13,6 +13,7 @@ pub(crate) mod openbao;
 pub(crate) mod players;
 pub(crate) mod ports;
 pub(crate) mod proxy;
+pub(crate) mod records;
 pub(crate) mod signature;
 pub(crate) mod watching;
 pub(crate) mod workloads;

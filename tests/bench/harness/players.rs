@@ -69,10 +69,12 @@ impl Running {
     }
 }
 
-/// Lets these players play on a cluster. `environment` is the API server that machines' nodes join, if there is one.
+/// Lets these players play on a cluster, in this namespace; all of them if it is empty. `environment` is the API server
+/// that machines' nodes join, if there is one.
 pub(crate) fn run(
     players: Vec<Arc<dyn Player>>,
     client: &Client,
+    namespace: &str,
     environment: Option<&Client>,
     records: &Arc<dyn Records>,
 ) -> Running {
@@ -82,6 +84,7 @@ pub(crate) fn run(
         let stage = Stage {
             player,
             client: client.clone(),
+            namespace: namespace.to_owned(),
             environment: environment.cloned(),
             records: Arc::clone(records),
             refused: Arc::clone(&refused),
@@ -96,6 +99,7 @@ pub(crate) fn run(
 struct Stage {
     player: Arc<dyn Player>,
     client: Client,
+    namespace: String,
     environment: Option<Client>,
     records: Arc<dyn Records>,
     refused: Arc<Mutex<Vec<String>>>,
@@ -160,7 +164,8 @@ impl Stage {
         let (send, mut receive) = unbounded_channel();
         let mut watches = JoinSet::new();
         for kind in self.player.watches() {
-            watches.spawn(watch(self.client.clone(), *kind, send.clone(), self.clock.clone()));
+            let path = path(kind, &self.namespace, "");
+            watches.spawn(watch(self.client.clone(), *kind, path, send.clone(), self.clock.clone()));
         }
         let mut cache = Cache::default();
         let mut due = None;
@@ -304,9 +309,11 @@ impl Stage {
         body: Option<&Value>,
     ) -> Result<Value, String> {
         let kind = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        // Else a field that the kind does not have would be dropped without a word.
+        let query = format!("fieldManager={}&fieldValidation=Strict", self.player.name());
         let request = Request::builder()
             .method(&method)
-            .uri(format!("{path}?fieldManager={}", self.player.name()))
+            .uri(format!("{path}?{query}"))
             .header("content-type", kind)
             .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
             .unwrap();
@@ -341,16 +348,20 @@ fn path(kind: &Kind, namespace: &str, name: &str) -> String {
 }
 
 /// Lists and watches for ever; what it cannot list it has not seen.
-async fn watch(client: Client, kind: Kind, send: UnboundedSender<Seen>, clock: Clock) {
+async fn watch(client: Client, kind: Kind, path: String, send: UnboundedSender<Seen>, clock: Clock) {
     while !send.is_closed() {
         // Whatever went wrong, a new list puts it right.
-        let _ = list_and_watch(&client, kind, &send).await;
+        let _ = list_and_watch(&client, kind, &path, &send).await;
         clock.pass(PAUSE).await;
     }
 }
 
-async fn list_and_watch(client: &Client, kind: Kind, send: &UnboundedSender<Seen>) -> kube::Result<()> {
-    let path = path(&kind, "", "");
+async fn list_and_watch(
+    client: &Client,
+    kind: Kind,
+    path: &str,
+    send: &UnboundedSender<Seen>,
+) -> kube::Result<()> {
     let get = |query: &str| Request::get(format!("{path}{query}")).body(Vec::new()).unwrap();
     let mut all: Value = client.request(get("")).await?;
     let version = all["metadata"]["resourceVersion"].as_str().unwrap().to_owned();

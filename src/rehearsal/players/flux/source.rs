@@ -51,11 +51,22 @@ fn pack(
     let (kind, called) = (text(chart, "/spec/sourceRef/kind"), text(chart, "/spec/sourceRef/name"));
     let git = objects.get(GIT, namespace(chart), called);
     // Repositories of charts and buckets are not played: they are there.
-    if kind == GIT.kind && !git.is_some_and(|git| is_true(git, "Ready")) {
-        let message =
-            format!("failed to get source: {GROUP} {kind} '{}/{called}' not found", namespace(chart));
-        return tell(draft, now, "Ready", "False", "SourceUnavailable", &message);
+    let lacks = match git {
+        _ if kind != GIT.kind => None,
+        None => {
+            let why = format!("failed to get source: {}.{GROUP} {called:?} not found", GIT.plural);
+            Some(("SourceUnavailable", why))
+        }
+        Some(git) if git["status"]["artifact"].is_null() => {
+            Some(("NoSourceArtifact", format!("no artifact available for {kind} source '{called}'")))
+        }
+        Some(_) => None,
+    };
+    if let Some((reason, why)) = lacks {
+        tell(draft, now, "FetchFailed", "True", reason, &why);
+        return tell(draft, now, "Ready", "False", reason, &why);
     }
+    draft.list(&["status", "conditions"]).retain(|condition| condition["type"] != "FetchFailed");
     let building = since(chart, "Reconciling", "ProgressingWithRetry")
         .filter(|_| find(chart, "Reconciling").and_then(|c| number(c, "/observedGeneration")) == generation);
     let Some(building) = building else {
@@ -75,6 +86,14 @@ fn pack(
     tell(draft, now, "Ready", "True", "ChartPackageSucceeded", &message);
     tell(draft, now, "ArtifactInStorage", "True", "ChartPackageSucceeded", &message);
     observe(draft, chart);
+}
+
+/// Why a chart is of no use so far, in the words of who asked for it.
+pub(super) fn lacks(chart: &Value) -> &str {
+    match find(chart, "Ready").filter(|ready| ready["status"] == "False") {
+        Some(ready) => text(ready, "/message"),
+        None => "latest generation of object has not been reconciled",
+    }
 }
 
 fn observe(draft: &mut Draft<'_>, object: &Value) {
