@@ -62,8 +62,10 @@ pub(crate) trait UnderTest: Send + Sync {
 struct Through {
     inner: Client,
     sent: Arc<Mutex<Vec<String>>>,
-    on: Arc<dyn Fn(&Request<Body>) -> Picked + Send + Sync>,
+    on: Arc<Picks>,
 }
+
+type Picks = dyn Fn(&Request<Body>) -> Picked + Send + Sync;
 
 enum Picked {
     Pass,

@@ -78,7 +78,8 @@ fn median(costs: &[Cost], of: fn(&Cost) -> f64) -> Option<f64> {
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds: [(&str, fn(&Cost) -> f64); 2] = [("wall", |cost| cost.wall), ("CPU", |cost| cost.cpu)];
+        type Of = fn(&Cost) -> f64;
+        let kinds: [(&str, Of); 2] = [("wall", |cost| cost.wall), ("CPU", |cost| cost.cpu)];
         let mut rows = vec![];
         for (kind, of) in kinds {
             let (what, runs) = (&self.what, self.ours.len());

@@ -16,6 +16,8 @@ mod bundle;
 mod cost;
 mod part;
 mod pool;
+#[path = "../../it/taking.rs"]
+mod taking;
 mod wait;
 
 use harness::control_plane::ControlPlane;

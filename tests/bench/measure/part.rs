@@ -1,5 +1,6 @@
 //! What berth does in the middle of its pipeline, as a process of its own, so that it can be measured as kubectl is.
 
+use super::taking::Takings;
 use berth::{
     clients::kubernetes::{
         Judgement, Kubernetes, Target,
@@ -8,18 +9,10 @@ use berth::{
         manifest::{Bundle, Manifest},
     },
     clock::Clock,
-    documents::claims::{Claims, Fence},
-    domain::{
-        claim::{Claim, ProviderKind, Removal},
-        holder::Holder,
-    },
-    stores::file::FileStore,
 };
-use jiff::SignedDuration;
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -31,7 +24,9 @@ pub(crate) fn play(arguments: &[String]) -> bool {
     // As the binary has it.
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match arguments[..] {
-        ["part", "apply", kubeconfig, bundle] => runtime().block_on(apply(kubeconfig.into(), bundle.as_ref())),
+        ["part", "apply", kubeconfig, bundle, generation] => {
+            runtime().block_on(apply(kubeconfig.into(), bundle.as_ref(), generation.parse().unwrap()));
+        }
         ["part", "wait", kubeconfig, object] => runtime().block_on(wait(kubeconfig.into(), object.as_ref())),
         _ => return false,
     }
@@ -51,8 +46,13 @@ fn objects(file: &Path) -> Vec<Value> {
     documents.map(|document| serde_json::from_str(document).unwrap()).collect()
 }
 
-async fn apply(kubeconfig: PathBuf, bundle: &Path) {
-    let fence = fence(&bundle.with_extension("claims")).await;
+/// As the environment's run of this generation.
+async fn apply(kubeconfig: PathBuf, bundle: &Path, generation: u32) {
+    let takings = Takings::new();
+    for _ in 1..generation {
+        takings.take(7).await;
+    }
+    let fence = takings.take(7).await;
     let bundle = Bundle::of(objects(bundle)).unwrap();
     cluster(kubeconfig).await.writer(&fence).apply(&bundle).await.unwrap();
 }
@@ -71,21 +71,4 @@ pub(crate) async fn ready(cluster: &Kubernetes, object: &Value) {
         })
     };
     cluster.wait_until(&[name], "a ready object", LIMIT, judge).await.unwrap();
-}
-
-/// By really taking a claim, as a run does.
-async fn fence(directory: &Path) -> Fence {
-    let claims = Claims::new(Arc::new(FileStore::new(directory.to_owned())));
-    let holder = Holder::PullRequest("example/shop#7".parse().unwrap());
-    let removal =
-        Removal { provider: ProviderKind::Namespace, context: None, objects: vec![], hosts: vec![] };
-    let ids = ("uid-1".parse().unwrap(), "run-1".parse().unwrap());
-    let now = Clock::system().now();
-    let claim = Claim::first(holder, ids, None, removal, now, SignedDuration::from_hours(1));
-    let basis = claims.read(&claim.name()).await.unwrap();
-    let next = match basis.claim() {
-        None => claim,
-        Some(claim) => claim.taken("run-2".parse().unwrap()),
-    };
-    claims.take(basis, next).await.unwrap()
 }

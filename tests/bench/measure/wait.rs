@@ -52,11 +52,15 @@ pub(crate) async fn measure(plane: &ControlPlane) -> Vec<Measured> {
         |round| noticed(&|thing| things.berth(thing), "berth", round),
         |round| noticed(&|thing| things.kubectl(thing), "kubectl", round),
     );
-    let inside = Measured::alone("from the request that makes a condition true to berth's noticing it", ROUNDS, |round| {
-        let thing = format!("inside-{round}");
-        wait(&thing);
-        tokio::task::block_in_place(|| runtime.block_on(things.noticed(&thing)))
-    });
+    let inside = Measured::alone(
+        "from the request that makes a condition true to berth's noticing it",
+        ROUNDS,
+        |round| {
+            let thing = format!("inside-{round}");
+            wait(&thing);
+            tokio::task::block_in_place(|| runtime.block_on(things.noticed(&thing)))
+        },
+    );
     vec![at_once, process, inside]
 }
 
