@@ -103,7 +103,7 @@ impl UnderTest for Vault {
     fn cut(&self, lost: Lost) -> Option<Arc<dyn Store>> {
         Some(self.open(cut_run(lost)))
     }
-    /// KV v2 keeps nothing but objects, so what lies there is never damaged: only the answer can be.
+    /// KV v2 takes nothing but objects, and any object is a document to the store: only an answer can be no document.
     async fn damage(&self, name: &EnvironmentName) {
         let path = format!("{}/data/{ROOT}/{name}/claim", self.mount);
         self.server.root(Method::POST, &path, json!({"data": {}})).await;

@@ -236,15 +236,21 @@ fn live(records: Vec<Value>) -> Value {
     live
 }
 
-/// The record without what this path leads to.
+/// The record without what this path leads to, and without what holds nothing any more, as a server keeps it.
 fn without(path: &[&str]) -> Value {
-    let (last, parents) = path.split_last().unwrap();
-    let mut record = record();
-    let mut at = &mut record["fieldsV1"];
-    for parent in parents {
-        at = at.get_mut(parent).unwrap();
+    fn take(from: &mut Value, path: &[&str]) {
+        let (key, below) = path.split_first().unwrap();
+        let map = from.as_object_mut().unwrap();
+        let inner = map.get_mut(*key).unwrap();
+        if !below.is_empty() {
+            take(inner, below);
+        }
+        if below.is_empty() || *inner == json!({}) {
+            map.remove(*key);
+        }
     }
-    at.as_object_mut().unwrap().remove(*last).unwrap();
+    let mut record = record();
+    take(&mut record["fieldsV1"], path);
     record
 }
 
@@ -268,7 +274,7 @@ fn a_field_that_somebody_else_has_written_is_a_difference_that_is_named() {
             within(&["f:resources", "f:limits", "f:cpu"]),
             ".spec.template.spec.containers[0].resources.limits.cpu",
         ),
-        (CONTAINER.to_vec(), ".spec.template.spec.containers[0]"),
+        (CONTAINER.to_vec(), ".spec.template.spec.containers"),
         (
             within(&["f:ports", "k:{\"containerPort\":53,\"protocol\":\"TCP\"}"]),
             ".spec.template.spec.containers[0].ports[0]",

@@ -98,7 +98,7 @@ impl UnderTest for Vault {
     fn cut(&self, lost: Lost) -> Option<Arc<dyn Store>> {
         Some(self.bed.vault(cut_run(lost)))
     }
-    /// KV v2 keeps nothing but objects, so what lies there is never damaged: only the answer can be.
+    /// KV v2 takes nothing but objects, and any object is a document to the store: only an answer can be no document.
     async fn damage(&self, name: &EnvironmentName) {
         self.bed.world().vault.put(&format!("{ROOT}/{name}/claim"), Document::new());
         self.damaged.lock().unwrap().insert(name.to_string());

@@ -390,7 +390,8 @@ async fn faulty(bed: &Bed, kind: &'static Kind, fault: &Verdict) -> Result<()> {
     let directory = tempfile::tempdir().unwrap();
     let mut access = bed.access((kind.auth)(bed, directory.path()));
     if matches!(fault, Verdict::Hang) {
-        access.timeout = Duration::from_millis(300);
+        // Long enough for the requests before it, on a busy machine too.
+        access.timeout = Duration::from_secs(2);
     }
     tells_no_secret(&format!("{access:?}"));
     let fault = fault.clone();
