@@ -5,6 +5,7 @@ use berth::rehearsal::{
     BEGINNING,
     players::{
         Change, Objects, Pace, Player, Record, Target,
+        cluster_api::ClusterApi,
         external_dns::{ExternalDns, Policy},
         external_secrets::ExternalSecrets,
         flux::{FAILS, Flux},
@@ -119,7 +120,6 @@ impl Stage {
             assert!(again.is_none_or(|again| again > self.now), "a look that could be taken now");
             reaction.changes.into_iter().for_each(|change| self.carry_out(change));
         }
-        did |= self.core();
         self.note();
         (did, again)
     }
@@ -187,77 +187,6 @@ impl Stage {
         let of = format!("{of}: ");
         self.said.iter().filter_map(|said| said.strip_prefix(&of)).collect()
     }
-
-    /// What Cluster API core does, as far as the providers wait for it.
-    fn core(&mut self) -> bool {
-        let before = self.version;
-        for object in self.objects.clone().values() {
-            let own = |owner: &str, field: &str, kind: &str| {
-                let target = format!("{kind} {}", object["spec"][field]["name"].as_str().unwrap_or(""));
-                (target, reference(object, owner))
-            };
-            match object["kind"].as_str().unwrap() {
-                "Cluster" => {
-                    let infrastructure = own("Cluster", "infrastructureRef", "ProxmoxCluster");
-                    let plane = own("Cluster", "controlPlaneRef", "KThreesControlPlane");
-                    self.adopt(&infrastructure);
-                    self.adopt(&plane);
-                    let ready =
-                        self.objects.get(&infrastructure.0).is_some_and(|o| o["status"]["ready"] == true);
-                    if ready && object["status"].is_null() {
-                        let provisioned =
-                            json!({ "status": { "initialization": { "infrastructureProvisioned": true } } });
-                        self.set(&id(object), &provisioned);
-                    }
-                    if object["metadata"]["deletionTimestamp"].is_string() {
-                        if self.objects.contains_key(&plane.0) {
-                            self.delete(&plane.0);
-                        } else if self.objects.contains_key(&infrastructure.0) {
-                            self.delete(&infrastructure.0);
-                        } else {
-                            self.set(&id(object), &json!({ "metadata": { "finalizers": [] } }));
-                        }
-                    }
-                }
-                "Machine" => {
-                    let config = object["spec"]["bootstrap"]["configRef"]["name"].as_str().unwrap();
-                    let (vm, owner) = own("Machine", "infrastructureRef", "ProxmoxMachine");
-                    let config = format!("KThreesConfig {config}");
-                    self.adopt(&(vm.clone(), owner.clone()));
-                    self.adopt(&(config.clone(), owner));
-                    if object["metadata"]["finalizers"].is_null() {
-                        let finalizer = json!({ "metadata": { "finalizers": ["machine.cluster.x-k8s.io"] } });
-                        self.set(&id(object), &finalizer);
-                        continue;
-                    }
-                    let data = self.objects.get(&config).map(|c| c["status"]["dataSecretName"].clone());
-                    if let Some(data) =
-                        data.filter(|data| *data != object["spec"]["bootstrap"]["dataSecretName"])
-                    {
-                        self.set(
-                            &id(object),
-                            &json!({ "spec": { "bootstrap": { "dataSecretName": data } } }),
-                        );
-                    } else if object["metadata"]["deletionTimestamp"].is_string() {
-                        if self.objects.contains_key(&vm) {
-                            self.delete(&vm);
-                        } else {
-                            self.set(&id(object), &json!({ "metadata": { "finalizers": [] } }));
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.version != before
-    }
-
-    fn adopt(&mut self, (target, owner): &(String, Value)) {
-        let owned = self.objects.get(target).map(|o| o["metadata"]["ownerReferences"].clone());
-        if owned.is_some_and(|owned| !owned.as_array().is_some_and(|all| all.contains(owner))) {
-            self.set(target, &json!({ "metadata": { "ownerReferences": [owner] } }));
-        }
-    }
 }
 
 enum Part {
@@ -272,10 +201,6 @@ fn note(all: &mut Vec<String>, of: &str, said: &str) {
     if last != Some(&said) {
         all.push(said);
     }
-}
-
-fn reference(owner: &Value, kind: &str) -> Value {
-    json!({ "apiVersion": owner["apiVersion"], "kind": kind, "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"] })
 }
 
 fn is_free(object: &Value) -> bool {
@@ -338,16 +263,20 @@ fn proxmox_cluster(endpoint: &str, addresses: &[&str]) -> Value {
 
 /// The original template's objects.
 fn original() -> Vec<Value> {
-    let mut cluster = object(
+    let cluster = object(
         "cluster.x-k8s.io/v1beta2",
         "Cluster",
         NS,
         json!({
             "controlPlaneEndpoint": { "host": "192.168.1.140", "port": 6443 },
-            "controlPlaneRef": { "name": format!("{NS}-cp") }, "infrastructureRef": { "name": NS },
+            "controlPlaneRef": {
+                "apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KThreesControlPlane", "name": format!("{NS}-cp"),
+            },
+            "infrastructureRef": {
+                "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "ProxmoxCluster", "name": NS,
+            },
         }),
     );
-    cluster["metadata"]["finalizers"] = json!(["cluster.cluster.x-k8s.io"]);
     let plane = json!({
         "replicas": 1, "version": "v1.30.6+k3s1",
         "machineTemplate": { "infrastructureRef": { "kind": "ProxmoxMachineTemplate", "name": "mt" } },
@@ -372,7 +301,11 @@ fn cluster_api(pace: Pace) -> Stage {
         certificate: "certificate".to_owned(),
         key: "key".to_owned(),
     };
-    let mut stage = Stage::new(vec![Box::new(Proxmox { pace }), Box::new(K3s { pace, environment })]);
+    let mut stage = Stage::new(vec![
+        Box::new(ClusterApi),
+        Box::new(Proxmox { pace }),
+        Box::new(K3s { pace, environment }),
+    ]);
     original().into_iter().for_each(|object| stage.create(object));
     stage
 }
@@ -787,6 +720,7 @@ fn everybody() -> Vec<Box<dyn Player>> {
     let environment =
         Environment { kubeconfig: String::new(), certificate: String::new(), key: String::new() };
     vec![
+        Box::new(ClusterApi),
         Box::new(Proxmox { pace }),
         Box::new(K3s { pace, environment }),
         Box::new(Flux { pace }),

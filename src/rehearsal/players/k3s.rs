@@ -5,7 +5,7 @@
 //! changed spec, remediation, workers.
 
 mod bootstrap;
-mod machines;
+pub(super) mod machines;
 
 use super::{
     Change, Cluster, Kind, Objects, Pace, Player, Reaction,
@@ -22,13 +22,13 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-const CONTROL_PLANE: Kind = Kind {
+pub(super) const CONTROL_PLANE: Kind = Kind {
     group: "controlplane.cluster.x-k8s.io",
     version: "v1beta2",
     kind: "KThreesControlPlane",
     plural: "kthreescontrolplanes",
 };
-const CONFIG: Kind = Kind {
+pub(super) const CONFIG: Kind = Kind {
     group: "bootstrap.cluster.x-k8s.io",
     version: "v1beta2",
     kind: "KThreesConfig",

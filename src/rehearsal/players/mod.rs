@@ -12,6 +12,7 @@ mod draft;
 mod names;
 mod objects;
 
+pub mod cluster_api;
 pub mod external_dns;
 pub mod external_secrets;
 pub mod flux;

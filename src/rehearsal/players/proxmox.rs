@@ -24,7 +24,7 @@ const GROUP: &str = "infrastructure.cluster.x-k8s.io";
 const fn kind(kind: &'static str, plural: &'static str) -> Kind {
     Kind { group: GROUP, version: "v1alpha1", kind, plural }
 }
-const PROXMOX_CLUSTER: Kind = kind("ProxmoxCluster", "proxmoxclusters");
+pub(super) const PROXMOX_CLUSTER: Kind = kind("ProxmoxCluster", "proxmoxclusters");
 pub(super) const PROXMOX_MACHINE: Kind = kind("ProxmoxMachine", "proxmoxmachines");
 pub(super) const PROXMOX_MACHINE_TEMPLATE: Kind = kind("ProxmoxMachineTemplate", "proxmoxmachinetemplates");
 
