@@ -429,24 +429,24 @@ fn a_control_plane_grows_one_by_one_and_shrinks() {
 fn a_range_that_holds_the_endpoint_is_refused() {
     let refused = |addresses: &[&str]| proxmox::refused(&proxmox_cluster("192.168.1.140", addresses));
     for range in ["192.168.1.140", "192.168.1.140-192.168.1.149", "192.168.1.0/24", "0.0.0.0/0"] {
-        let why = refused(&["10.0.0.1", range]).unwrap();
+        let why = refused(&["10.0.0.1", range]).unwrap().why().to_owned();
         assert!(why.contains("addresses may not contain the endpoint IP"), "{range}: {why}");
     }
     for range in ["192.168.1.141-192.168.1.141", "192.168.2.0/24", "fe80::1", "::/0"] {
         assert_eq!(refused(&[range]), None, "{range}");
     }
     for range in ["", "192.168.1.", "192.168.1.9-192.168.1.1", "1.1.1.1/33", "1.1.1.1-::1", "a"] {
-        assert!(refused(&[range]).unwrap().contains("not valid IP addresses"), "{range}");
+        assert!(refused(&[range]).unwrap().why().contains("not valid IP addresses"), "{range}");
     }
     let endpoint = |host: &str| proxmox::refused(&proxmox_cluster(host, &["192.168.1.141"]));
     assert_eq!((endpoint("k3s.example.org"), endpoint("k3s")), (None, None));
     for host in ["", "192.168.1.", "192.168.1.300", "-a.example"] {
-        assert!(endpoint(host).unwrap().contains("not a valid IP or FQDN"), "{host}");
+        assert!(endpoint(host).unwrap().why().contains("not a valid IP or FQDN"), "{host}");
     }
     let mut without = proxmox_cluster("192.168.1.140", &[]);
     without["spec"]["ipv4Config"].take();
     without["spec"].as_object_mut().unwrap().remove("ipv4Config");
-    assert!(proxmox::refused(&without).unwrap().contains("at least one IP pool config"));
+    assert!(proxmox::refused(&without).unwrap().why().contains("at least one IP pool config"));
 }
 
 fn host(spec: Value) -> Value {
