@@ -17,7 +17,10 @@ use berth::rehearsal::{
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 const NS: &str = "pr-shop-7";
 
@@ -715,18 +718,18 @@ fn an_external_secret_is_made_of_what_its_store_holds() {
     assert_eq!(stage.said("ExternalSecret Ready").last(), Some(&"Ready=False SecretSyncedError"));
 }
 
-fn everybody() -> Vec<Box<dyn Player>> {
+/// All of them, at once; environments' own API server has this URL.
+pub(crate) fn everybody(environment: &str) -> Vec<Arc<dyn Player>> {
     let pace = Pace::AT_ONCE;
-    let environment =
-        Environment { kubeconfig: String::new(), certificate: String::new(), key: String::new() };
+    let environment = Environment::at(environment);
     vec![
-        Box::new(ClusterApi),
-        Box::new(Proxmox { pace }),
-        Box::new(K3s { pace, environment }),
-        Box::new(Flux { pace }),
-        Box::new(Metal3 { pace }),
-        Box::new(ExternalDns { pace, owner: "here".to_owned(), domains: Vec::new(), policy: Policy::Sync }),
-        Box::new(ExternalSecrets { pace, values: BTreeMap::new() }),
+        Arc::new(ClusterApi),
+        Arc::new(Proxmox { pace }),
+        Arc::new(K3s { pace, environment }),
+        Arc::new(Flux { pace }),
+        Arc::new(Metal3 { pace }),
+        Arc::new(ExternalDns { pace, owner: "here".to_owned(), domains: Vec::new(), policy: Policy::Sync }),
+        Arc::new(ExternalSecrets { pace, values: BTreeMap::new() }),
     ]
 }
 
@@ -811,7 +814,7 @@ proptest! {
                 *objects[which].pointer_mut(place).unwrap() = junk;
             }
         }
-        for player in everybody() {
+        for player in everybody("http://localhost") {
             let reaction = player.react(&Objects::new(&objects, &[]), BEGINNING);
             for (at, change) in reaction.changes.iter().enumerate() {
                 prop_assert!(!reaction.changes[..at].contains(change), "{:?} twice", change);
