@@ -362,6 +362,115 @@ fn a_vm_goes_through_its_stages_in_their_order() {
     assert_eq!(stage.said("KThreesControlPlane Available"), plane);
 }
 
+/// As the real core was seen to speak of the original template.
+#[test]
+fn a_cluster_repeats_what_its_parts_say_in_the_real_core_s_words() {
+    let mut stage = cluster_api(Pace::AT_ONCE);
+    stage.create(credentials());
+    stage.settle();
+    stage.delete(&format!("Cluster {NS}"));
+    stage.settle();
+    for (of, expected) in [
+        ("Cluster Paused", &["Paused=False NotPaused"] as &[_]),
+        (
+            "Cluster InfrastructureReady",
+            &["InfrastructureReady=False NotReady", "InfrastructureReady=True Ready"],
+        ),
+        (
+            "Cluster RemoteConnectionProbe",
+            &["RemoteConnectionProbe=False ProbeFailed", "RemoteConnectionProbe=True ProbeSucceeded"],
+        ),
+        (
+            "Cluster ControlPlaneInitialized",
+            &["ControlPlaneInitialized=False NotInitialized", "ControlPlaneInitialized=True Initialized"],
+        ),
+        (
+            "Cluster ControlPlaneAvailable",
+            &[
+                "ControlPlaneAvailable=False NotAvailable",
+                "ControlPlaneAvailable=False WaitingForKthreesServer",
+                "ControlPlaneAvailable=True Available",
+                "ControlPlaneAvailable=False ObjectDeleted",
+            ],
+        ),
+        (
+            "Cluster Available",
+            &["Available=False NotAvailable", "Available=True Available", "Available=False NotAvailable"],
+        ),
+        (
+            "Cluster Deleting",
+            &[
+                "Deleting=False NotDeleting",
+                "Deleting=True WaitingForControlPlaneDeletion",
+                "Deleting=True WaitingForInfrastructureDeletion",
+            ],
+        ),
+        (
+            "Machine BootstrapConfigReady",
+            &["BootstrapConfigReady=False NotReady", "BootstrapConfigReady=True Ready"],
+        ),
+        (
+            "Machine NodeReady",
+            &[
+                "NodeReady=Unknown InspectionFailed",
+                "NodeReady=True NodeReady",
+                "NodeReady=False NodeDeleted",
+            ],
+        ),
+        (
+            "Machine Deleting",
+            &[
+                "Deleting=False NotDeleting",
+                "Deleting=True WaitingForInfrastructureDeletion",
+                "Deleting=True WaitingForBootstrapDeletion",
+            ],
+        ),
+    ] {
+        assert_eq!(stage.said(of), expected, "{of}");
+    }
+}
+
+#[test]
+fn what_keeps_a_cluster_from_being_available_is_told_line_by_line() {
+    let mut stage = cluster_api(Pace::REAL);
+    let available = |stage: &Stage| {
+        let conditions = &only(stage, "Cluster")["status"]["conditions"];
+        let available = conditions.as_array().unwrap().iter().find(|said| said["type"] == "Available");
+        available.unwrap()["message"].as_str().unwrap().to_owned()
+    };
+    stage.rest();
+    let waits =
+        "* ControlPlaneAvailable: KThreesControlPlane status.initialization.controlPlaneInitialized is false";
+    assert_eq!(
+        available(&stage),
+        format!(
+            "* RemoteConnectionProbe: Remote connection not established yet\n\
+             * InfrastructureReady: secrets \"proxmox-credentials\" not found\n{waits}"
+        )
+    );
+    stage.create(credentials());
+    stage.rest();
+    assert_eq!(
+        available(&stage),
+        "* RemoteConnectionProbe: Remote connection not established yet\n\
+         * ControlPlaneAvailable: WaitingForKthreesServer"
+    );
+    stage.settle();
+    assert_eq!(available(&stage), "");
+    let machine = only(&stage, "Machine");
+    assert_eq!(
+        (
+            &machine["status"]["phase"],
+            only(&stage, "KThreesControlPlane")["status"]["conditions"][0]["status"].as_str()
+        ),
+        (&json!("Running"), Some("True"))
+    );
+    assert_eq!(machine["status"]["nodeRef"]["name"], only(&stage, "ProxmoxMachine")["metadata"]["name"]);
+    stage.delete(&format!("Cluster {NS}"));
+    stage.rest();
+    assert_eq!(available(&stage), "* Deleting: Waiting for KThreesControlPlane to be deleted");
+}
+
 #[test]
 fn a_cluster_takes_as_long_as_its_vm_and_its_server() {
     let mut stage = cluster_api(Pace::REAL);
