@@ -10,7 +10,6 @@ use super::{
     keeper::{self, Process},
     ports,
 };
-use crate::environment::documents;
 use k8s_openapi::ByteString;
 use kube::{
     Api,
@@ -105,6 +104,13 @@ pub(crate) fn with_bad_cidr() -> DynamicObject {
         },
     }))
     .unwrap()
+}
+
+/// The documents of a YAML text.
+pub(crate) fn documents(text: &str) -> Vec<Value> {
+    // A file of our own or of a pinned module, and a long one.
+    let options = serde_saphyr::options! { budget: None, with_snippet: false };
+    serde_saphyr::from_multiple_with_options(text, options).unwrap()
 }
 
 /// The CRDs of all that is played.
