@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-const NS: &str = "pr-shop-7";
+pub(crate) const NS: &str = "pr-shop-7";
 
 /// What an API server does to objects, as far as players can tell.
 struct Stage {
@@ -561,7 +561,7 @@ fn a_range_that_holds_the_endpoint_is_refused() {
     assert!(proxmox::refused(&without).unwrap().why().contains("at least one IP pool config"));
 }
 
-fn host(spec: Value) -> Value {
+pub(crate) fn host(spec: Value) -> Value {
     let mut host = object("metal3.io/v1alpha1", "BareMetalHost", "rack1-host7", spec);
     host["spec"]["online"] = true.into();
     host["spec"]["bmc"] = json!({ "address": "redfish://10.0.0.7", "credentialsName": "bmc" });
@@ -632,7 +632,7 @@ fn another_image_is_written_only_after_cleaning() {
     assert_eq!(written, "http://images/b.qcow2");
 }
 
-fn release(values: &Value) -> Value {
+pub(crate) fn release(values: &Value) -> Value {
     let chart = json!({
         "chart": "charts/app", "version": "0.1.0",
         "sourceRef": { "kind": "GitRepository", "name": "apps", "namespace": NS },
@@ -648,7 +648,7 @@ fn flux(pace: Pace, values: &Value) -> Stage {
     stage
 }
 
-fn repository() -> Value {
+pub(crate) fn repository() -> Value {
     object(
         "source.toolkit.fluxcd.io/v1",
         "GitRepository",

@@ -4,7 +4,7 @@
 use crate::{
     bed::{Bed, crypto},
     environment::{self, documents, original},
-    players::everybody,
+    players::{NS, everybody, host, release, repository},
 };
 use berth::{
     clients::kubernetes::for_url,
@@ -81,17 +81,20 @@ async fn send(client: &Client, method: &str, path: &str, body: &Value) -> kube::
     client.request(request.body(body.to_string().into_bytes()).unwrap()).await
 }
 
-/// Without their labels and fences: as a user makes them by hand.
-async fn make(client: &Client, objects: &[Value]) {
+/// As a user makes them by hand.
+async fn make(bed: &Bed, objects: &[Value]) {
+    let management = client(bed, Server::Kubernetes);
     for object in objects {
-        let api = object["apiVersion"].as_str().unwrap();
-        let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
-        let api = if api.contains('/') { format!("/apis/{api}") } else { format!("/api/{api}") };
-        let path = match object["metadata"]["namespace"].as_str() {
-            Some(namespace) => format!("{api}/namespaces/{namespace}/{plural}"),
-            None => format!("{api}/{plural}"),
+        let text = |field: &str| object[field].as_str().unwrap();
+        let resource = bed.world().kubernetes.resource(text("apiVersion"), text("kind")).unwrap();
+        let plural = resource.split('.').next().unwrap();
+        let api = if text("apiVersion").contains('/') { "apis" } else { "api" };
+        let place = match object["metadata"]["namespace"].as_str() {
+            Some(namespace) => format!("namespaces/{namespace}/{plural}"),
+            None => plural.to_owned(),
         };
-        send(client, "POST", &path, object).await.unwrap();
+        let path = format!("/{api}/{}/{place}", text("apiVersion"));
+        send(&management, "POST", &path, object).await.unwrap();
     }
 }
 
@@ -121,7 +124,7 @@ async fn one_long_pass_of_time_plays_what_happens_in_between_when_it_happens() {
     let pace = Pace::REAL;
     let bed = on_proxmox(pace).await;
     let begun = bed.world().now();
-    make(&client(&bed, Server::Kubernetes), &original()).await;
+    make(&bed, &original()).await;
     assert_eq!(said(&bed, "InfrastructureReady"), ("True".to_owned(), begun));
     let server = pace.clone + pace.power_on + pace.server;
     let whole = server + pace.node;
@@ -156,12 +159,10 @@ async fn an_ingress_of_an_environment_ends_in_a_record_and_takes_it_away_again()
             "name": "shop", "annotations": { "external-dns.alpha.kubernetes.io/target": "192.168.1.140" },
         },
         "spec": { "rules": [{
-            "host": "Shop.example.org",
+            "host": "shop.example.org",
             "http": { "paths": [{ "path": "/", "pathType": "Prefix", "backend": backend }] },
         }] },
     });
-    // As a user would have it, the host is in lower case.
-    let ingress = serde_json::from_str(&ingress.to_string().replace("Shop", "shop")).unwrap();
     send(&environment, "POST", path, &ingress).await.unwrap();
     let targets = || bed.world().zone.get("Shop.example.org.", "A").map(|record| record.targets.clone());
     bed.pass(59);
@@ -213,43 +214,20 @@ async fn a_range_that_holds_the_endpoint_is_refused_by_the_provider_s_webhook_wh
 async fn all_players_together_come_to_rest() {
     let bed = staged().await;
     everybody(&bed.served.url(Server::Environment)).into_iter().for_each(|player| bed.world().play(player));
-    let management = client(&bed, Server::Kubernetes);
-    make(&management, &original()).await;
-    let meta = |name: &str| json!({ "namespace": NAME, "name": name });
-    let others = [
-        json!({
-            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository", "metadata": meta("apps"),
-            "spec": { "interval": "1m", "url": "https://charts.example" },
-        }),
-        json!({
-            "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost", "metadata": meta("rack1-host7"),
-            "spec": { "online": true, "bmc": { "address": "redfish://10.0.0.7", "credentialsName": "none" } },
-        }),
-    ];
+    bed.world().kubernetes.add_namespace(NS);
+    make(&bed, &original()).await;
+    make(&bed, &[repository(), release(&json!({ "prNumber": 7 })), host(json!({}))]).await;
     let mut world = bed.world();
-    for object in &others {
-        let resource = world
-            .kubernetes
-            .resource(object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
-        if let Some(resource) = resource {
-            world.kubernetes.put(
-                &resource,
-                NAME,
-                object["metadata"]["name"].as_str().unwrap(),
-                object.clone(),
-            );
-        }
-    }
     world.rest();
     assert_eq!(world.refused(), Vec::<String>::new());
     let all = |world: &berth::rehearsal::World| -> Vec<Value> {
         world.kubernetes.objects().chain(world.environment.objects()).collect()
     };
     let before = all(&world);
-    let available = before.iter().find(|object| object["kind"] == "Cluster").unwrap();
-    assert_eq!(available["status"]["controlPlane"]["readyReplicas"], 1);
-    let host = before.iter().find(|object| object["kind"] == "BareMetalHost").unwrap();
-    assert_eq!(host["status"]["errorType"], "registration error");
+    let status = |kind: &str| &before.iter().find(|object| object["kind"] == kind).unwrap()["status"];
+    assert_eq!(status("Cluster")["controlPlane"]["readyReplicas"], 1);
+    assert_eq!(status("BareMetalHost")["errorType"], "registration error");
+    assert_eq!(status("HelmRelease")["history"][0]["status"], "deployed");
     world.rest();
     assert_eq!(all(&world), before, "at rest nothing moves");
     world.pass(3600);
@@ -270,10 +248,8 @@ impl Player for Restless {
         &[CONFIG_MAP]
     }
 
-    fn react(&self, objects: &Objects<'_>, now: Timestamp) -> Reaction {
-        // What it has seen does not matter to it, only that there is something.
+    fn react(&self, _: &Objects<'_>, now: Timestamp) -> Reaction {
         let target = Target { kind: CONFIG_MAP, namespace: "default".to_owned(), name: "coin".to_owned() };
-        let _ = objects;
         let sides =
             ["heads", "tails"].map(|side| Change::Merge(target.clone(), json!({ "data": { "side": side } })));
         Reaction { changes: sides.to_vec(), again: Some(now) }
