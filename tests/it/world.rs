@@ -234,10 +234,24 @@ async fn all_players_together_come_to_rest() {
     assert_eq!(world.refused(), Vec::<String>::new());
 }
 
+const CONFIG_MAP: Kind = Kind { group: "", version: "v1", kind: "ConfigMap", plural: "configmaps" };
+const COINS: &str = "/api/v1/namespaces/default/configmaps";
+
+fn turn(side: &str, version: Option<&str>) -> Change {
+    let target = Target { kind: CONFIG_MAP, namespace: "default".to_owned(), name: "coin".to_owned() };
+    Change::Merge(target, json!({ "metadata": { "resourceVersion": version }, "data": { "side": side } }))
+}
+
+async fn toss(player: Arc<dyn Player>) -> Bed {
+    let bed = Bed::start().await;
+    bed.world().play(player);
+    let coin = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "coin" }, "data": { "side": "edge" } });
+    send(&client(&bed, Server::Kubernetes), "POST", COINS, &coin).await.unwrap();
+    bed
+}
+
 /// Changes its mind at every look.
 struct Restless;
-
-const CONFIG_MAP: Kind = Kind { group: "", version: "v1", kind: "ConfigMap", plural: "configmaps" };
 
 impl Player for Restless {
     fn name(&self) -> &'static str {
@@ -249,22 +263,48 @@ impl Player for Restless {
     }
 
     fn react(&self, _: &Objects<'_>, now: Timestamp) -> Reaction {
-        let target = Target { kind: CONFIG_MAP, namespace: "default".to_owned(), name: "coin".to_owned() };
-        let sides =
-            ["heads", "tails"].map(|side| Change::Merge(target.clone(), json!({ "data": { "side": side } })));
-        Reaction { changes: sides.to_vec(), again: Some(now) }
+        Reaction { changes: vec![turn("heads", None), turn("tails", None)], again: Some(now) }
     }
 }
 
 #[tokio::test]
 async fn a_player_that_never_rests_is_told_of_and_the_request_is_answered() {
-    let bed = Bed::start().await;
-    bed.world().play(Arc::new(Restless));
-    let management = client(&bed, Server::Kubernetes);
-    let coin = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "coin" } });
-    send(&management, "POST", "/api/v1/namespaces/default/configmaps", &coin).await.unwrap();
-    let refused = refused(&bed);
+    let refused = refused(&toss(Arc::new(Restless)).await);
     assert_eq!(refused.len(), 2, "each once: {refused:#?}");
     assert!(refused[0].starts_with("restless would look again at "), "{refused:?}");
     assert!(refused[1].ends_with("there is no rest for restless"), "{refused:?}");
+}
+
+/// Has always seen this version of the coin.
+struct Late {
+    version: Option<String>,
+    side: &'static str,
+}
+
+impl Player for Late {
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    fn watches(&self) -> &'static [Kind] {
+        &[CONFIG_MAP]
+    }
+
+    fn react(&self, _: &Objects<'_>, _: Timestamp) -> Reaction {
+        Reaction { changes: vec![turn(self.side, self.version.as_deref())], again: None }
+    }
+}
+
+#[tokio::test]
+async fn a_stale_change_is_a_lost_race_and_one_of_nothing_is_told_of() {
+    let coin = |bed: &Bed| bed.world().kubernetes.get("configmaps", "default", "coin").unwrap().clone();
+    let stale = toss(Arc::new(Late { version: Some("1".to_owned()), side: "heads" })).await;
+    assert_eq!((&coin(&stale)["data"]["side"], refused(&stale)), (&json!("edge"), vec![]));
+    // Every world counts alike.
+    let version = coin(&stale)["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+    let fresh = toss(Arc::new(Late { version: version.clone(), side: "heads" })).await;
+    assert_eq!((&coin(&fresh)["data"]["side"], refused(&fresh)), (&json!("heads"), vec![]));
+    let idle = toss(Arc::new(Late { version, side: "edge" })).await;
+    let refused = refused(&idle);
+    assert!(refused.len() == 1 && refused[0].starts_with("late: it changes nothing: "), "{refused:?}");
 }
