@@ -12,18 +12,21 @@ pub mod serve;
 
 pub mod gate;
 
+pub mod dns;
 pub mod github;
 pub mod kubernetes;
 pub mod kv;
 
 pub mod players;
 
+mod play;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// When every world begins: 2026-01-01T00:00:00Z.
@@ -36,13 +39,15 @@ pub enum Server {
     Vault,
     /// The management cluster's API server.
     Kubernetes,
+    /// The API server that plays every environment's own.
+    Environment,
     /// GitHub's REST API.
     GitHub,
 }
 
 impl Server {
     /// All of them.
-    pub const ALL: [Server; 3] = [Server::Vault, Server::Kubernetes, Server::GitHub];
+    pub const ALL: [Server; 4] = [Server::Vault, Server::Kubernetes, Server::Environment, Server::GitHub];
 }
 
 impl fmt::Display for Server {
@@ -50,6 +55,7 @@ impl fmt::Display for Server {
         f.write_str(match self {
             Server::Vault => "vault",
             Server::Kubernetes => "kubernetes",
+            Server::Environment => "environment",
             Server::GitHub => "github",
         })
     }
@@ -115,8 +121,17 @@ pub struct World {
     pub vault: kv::Kv,
     /// What the management cluster holds.
     pub kubernetes: kubernetes::ApiServer,
+    /// What the environments' own clusters hold, all in one.
+    pub environment: kubernetes::ApiServer,
     /// What GitHub knows.
     pub github: github::GitHub,
+    /// What names resolve to.
+    pub zone: dns::Zone,
+    /// Who plays, and on which API server.
+    players: Vec<(Server, Arc<dyn players::Player>)>,
+    refused: Vec<String>,
+    /// When the first of them wants to look again.
+    due: Option<Timestamp>,
     now: Timestamp,
 }
 
@@ -125,20 +140,30 @@ impl Default for World {
         Self {
             vault: kv::Kv::default(),
             kubernetes: kubernetes::ApiServer::default(),
+            environment: kubernetes::ApiServer::default(),
             github: github::GitHub::default(),
+            zone: dns::Zone::default(),
+            players: vec![],
+            refused: vec![],
+            due: None,
             now: BEGINNING,
         }
     }
 }
 
 impl World {
-    /// Lets one request land.
+    /// Lets one request land, and the players react to it.
     pub fn handle(&mut self, request: &Request) -> Reply {
-        match request.server {
+        let reply = match request.server {
             Server::Vault => self.vault.handle(request),
             Server::Kubernetes => self.kubernetes.handle(request),
+            Server::Environment => self.environment.handle(request),
             Server::GitHub => self.github.handle(request),
+        };
+        if request.mutates() {
+            self.rest();
         }
+        reply
     }
 
     /// The world's own time.
@@ -146,12 +171,23 @@ impl World {
         self.now
     }
 
-    /// Lets time pass: tokens expire, watches come to their end, and what the cluster does by itself gets done.
+    /// Lets time pass: tokens expire, watches come to their end, what the cluster does by itself gets done, and players do
+    /// what takes its time, each when it is due.
     pub fn pass(&mut self, seconds: u32) {
-        self.now = later(self.now, seconds.into());
-        self.vault.now = self.now;
-        self.github.now = self.now;
-        self.kubernetes.advance(self.now);
+        let end = later(self.now, seconds.into());
+        while let Some(due) = self.due.filter(|due| *due < end) {
+            self.come_to(due);
+        }
+        self.come_to(end);
+    }
+
+    fn come_to(&mut self, now: Timestamp) {
+        self.now = now;
+        self.vault.now = now;
+        self.github.now = now;
+        self.kubernetes.advance(now);
+        self.environment.advance(now);
+        self.rest();
     }
 }
 

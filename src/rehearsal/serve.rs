@@ -232,7 +232,7 @@ enum Lines {
 impl Side {
     /// A watch, line by line: as long as it goes on, and its run lives. Nothing is held while it waits.
     fn tell(&self, watch: Box<Watch>, run: String, lines: Lines) -> http::Result<Response<Body>> {
-        let (world, gate) = (self.world.clone(), self.gate.clone());
+        let (server, world, gate) = (self.server, self.world.clone(), self.gate.clone());
         let limit = watch.limit();
         let told = stream::unfold(Some(watch), move |watch| {
             let (world, gate, run) = (world.clone(), gate.clone(), run.clone());
@@ -241,7 +241,7 @@ impl Side {
                 tokio::select! {
                     biased;
                     () = gate.death(&run) => Some((Err(cut()), None)),
-                    line = line(&world, &mut watch) => match (line?, lines) {
+                    line = line(&world, server, &mut watch) => match (line?, lines) {
                         (line, Lines::Whole) => Some((Ok(line), Some(watch))),
                         (mut line, Lines::HalfOfTheFirst) => {
                             line.truncate(line.len() / 2);
@@ -262,9 +262,9 @@ impl Side {
 }
 
 /// The next line of a watch, as soon as there is one; none at its end.
-async fn line(world: &Mutex<World>, watch: &mut Watch) -> Option<String> {
+async fn line(world: &Mutex<World>, server: Server, watch: &mut Watch) -> Option<String> {
     loop {
-        let told = watch.next(&lock(world).kubernetes);
+        let told = watch.next(lock(world).cluster(server));
         match told {
             Told::Line(line) => return Some(line),
             Told::End => return None,

@@ -17,6 +17,8 @@ mod bed;
 mod contract;
 mod cluster_api;
 mod dns;
+#[path = "../it/environment.rs"]
+mod environment;
 mod github;
 mod harness;
 mod outside;

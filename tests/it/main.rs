@@ -14,6 +14,7 @@ mod contract;
 mod crash;
 mod depth;
 mod embedded;
+mod environment;
 mod executable;
 mod faults;
 mod github;
@@ -36,6 +37,7 @@ mod taking;
 mod test_script;
 mod tidy;
 mod vault;
+mod world;
 #[macro_use]
 mod vault_server;
 mod embedded_vault;

@@ -5,6 +5,7 @@ use berth::rehearsal::{
     BEGINNING,
     players::{
         Change, Objects, Pace, Player, Record, Target,
+        cluster_api::ClusterApi,
         external_dns::{ExternalDns, Policy},
         external_secrets::ExternalSecrets,
         flux::{FAILS, Flux},
@@ -16,9 +17,12 @@ use berth::rehearsal::{
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-const NS: &str = "pr-shop-7";
+pub(crate) const NS: &str = "pr-shop-7";
 
 /// What an API server does to objects, as far as players can tell.
 struct Stage {
@@ -119,7 +123,6 @@ impl Stage {
             assert!(again.is_none_or(|again| again > self.now), "a look that could be taken now");
             reaction.changes.into_iter().for_each(|change| self.carry_out(change));
         }
-        did |= self.core();
         self.note();
         (did, again)
     }
@@ -187,77 +190,6 @@ impl Stage {
         let of = format!("{of}: ");
         self.said.iter().filter_map(|said| said.strip_prefix(&of)).collect()
     }
-
-    /// What Cluster API core does, as far as the providers wait for it.
-    fn core(&mut self) -> bool {
-        let before = self.version;
-        for object in self.objects.clone().values() {
-            let own = |owner: &str, field: &str, kind: &str| {
-                let target = format!("{kind} {}", object["spec"][field]["name"].as_str().unwrap_or(""));
-                (target, reference(object, owner))
-            };
-            match object["kind"].as_str().unwrap() {
-                "Cluster" => {
-                    let infrastructure = own("Cluster", "infrastructureRef", "ProxmoxCluster");
-                    let plane = own("Cluster", "controlPlaneRef", "KThreesControlPlane");
-                    self.adopt(&infrastructure);
-                    self.adopt(&plane);
-                    let ready =
-                        self.objects.get(&infrastructure.0).is_some_and(|o| o["status"]["ready"] == true);
-                    if ready && object["status"].is_null() {
-                        let provisioned =
-                            json!({ "status": { "initialization": { "infrastructureProvisioned": true } } });
-                        self.set(&id(object), &provisioned);
-                    }
-                    if object["metadata"]["deletionTimestamp"].is_string() {
-                        if self.objects.contains_key(&plane.0) {
-                            self.delete(&plane.0);
-                        } else if self.objects.contains_key(&infrastructure.0) {
-                            self.delete(&infrastructure.0);
-                        } else {
-                            self.set(&id(object), &json!({ "metadata": { "finalizers": [] } }));
-                        }
-                    }
-                }
-                "Machine" => {
-                    let config = object["spec"]["bootstrap"]["configRef"]["name"].as_str().unwrap();
-                    let (vm, owner) = own("Machine", "infrastructureRef", "ProxmoxMachine");
-                    let config = format!("KThreesConfig {config}");
-                    self.adopt(&(vm.clone(), owner.clone()));
-                    self.adopt(&(config.clone(), owner));
-                    if object["metadata"]["finalizers"].is_null() {
-                        let finalizer = json!({ "metadata": { "finalizers": ["machine.cluster.x-k8s.io"] } });
-                        self.set(&id(object), &finalizer);
-                        continue;
-                    }
-                    let data = self.objects.get(&config).map(|c| c["status"]["dataSecretName"].clone());
-                    if let Some(data) =
-                        data.filter(|data| *data != object["spec"]["bootstrap"]["dataSecretName"])
-                    {
-                        self.set(
-                            &id(object),
-                            &json!({ "spec": { "bootstrap": { "dataSecretName": data } } }),
-                        );
-                    } else if object["metadata"]["deletionTimestamp"].is_string() {
-                        if self.objects.contains_key(&vm) {
-                            self.delete(&vm);
-                        } else {
-                            self.set(&id(object), &json!({ "metadata": { "finalizers": [] } }));
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.version != before
-    }
-
-    fn adopt(&mut self, (target, owner): &(String, Value)) {
-        let owned = self.objects.get(target).map(|o| o["metadata"]["ownerReferences"].clone());
-        if owned.is_some_and(|owned| !owned.as_array().is_some_and(|all| all.contains(owner))) {
-            self.set(target, &json!({ "metadata": { "ownerReferences": [owner] } }));
-        }
-    }
 }
 
 enum Part {
@@ -272,10 +204,6 @@ fn note(all: &mut Vec<String>, of: &str, said: &str) {
     if last != Some(&said) {
         all.push(said);
     }
-}
-
-fn reference(owner: &Value, kind: &str) -> Value {
-    json!({ "apiVersion": owner["apiVersion"], "kind": kind, "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"] })
 }
 
 fn is_free(object: &Value) -> bool {
@@ -338,16 +266,20 @@ fn proxmox_cluster(endpoint: &str, addresses: &[&str]) -> Value {
 
 /// The original template's objects.
 fn original() -> Vec<Value> {
-    let mut cluster = object(
+    let cluster = object(
         "cluster.x-k8s.io/v1beta2",
         "Cluster",
         NS,
         json!({
             "controlPlaneEndpoint": { "host": "192.168.1.140", "port": 6443 },
-            "controlPlaneRef": { "name": format!("{NS}-cp") }, "infrastructureRef": { "name": NS },
+            "controlPlaneRef": {
+                "apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KThreesControlPlane", "name": format!("{NS}-cp"),
+            },
+            "infrastructureRef": {
+                "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "ProxmoxCluster", "name": NS,
+            },
         }),
     );
-    cluster["metadata"]["finalizers"] = json!(["cluster.cluster.x-k8s.io"]);
     let plane = json!({
         "replicas": 1, "version": "v1.30.6+k3s1",
         "machineTemplate": { "infrastructureRef": { "kind": "ProxmoxMachineTemplate", "name": "mt" } },
@@ -372,7 +304,11 @@ fn cluster_api(pace: Pace) -> Stage {
         certificate: "certificate".to_owned(),
         key: "key".to_owned(),
     };
-    let mut stage = Stage::new(vec![Box::new(Proxmox { pace }), Box::new(K3s { pace, environment })]);
+    let mut stage = Stage::new(vec![
+        Box::new(ClusterApi),
+        Box::new(Proxmox { pace }),
+        Box::new(K3s { pace, environment }),
+    ]);
     original().into_iter().for_each(|object| stage.create(object));
     stage
 }
@@ -424,6 +360,115 @@ fn a_vm_goes_through_its_stages_in_their_order() {
     assert_eq!(stage.said("ProxmoxMachine VMProvisioned"), stages);
     let plane = ["Available=False WaitingForKthreesServer", "Available=True"];
     assert_eq!(stage.said("KThreesControlPlane Available"), plane);
+}
+
+/// As the real core was seen to speak of the original template.
+#[test]
+fn a_cluster_repeats_what_its_parts_say_in_the_real_core_s_words() {
+    let mut stage = cluster_api(Pace::AT_ONCE);
+    stage.create(credentials());
+    stage.settle();
+    stage.delete(&format!("Cluster {NS}"));
+    stage.settle();
+    for (of, expected) in [
+        ("Cluster Paused", &["Paused=False NotPaused"] as &[_]),
+        (
+            "Cluster InfrastructureReady",
+            &["InfrastructureReady=False NotReady", "InfrastructureReady=True Ready"],
+        ),
+        (
+            "Cluster RemoteConnectionProbe",
+            &["RemoteConnectionProbe=False ProbeFailed", "RemoteConnectionProbe=True ProbeSucceeded"],
+        ),
+        (
+            "Cluster ControlPlaneInitialized",
+            &["ControlPlaneInitialized=False NotInitialized", "ControlPlaneInitialized=True Initialized"],
+        ),
+        (
+            "Cluster ControlPlaneAvailable",
+            &[
+                "ControlPlaneAvailable=False NotAvailable",
+                "ControlPlaneAvailable=False WaitingForKthreesServer",
+                "ControlPlaneAvailable=True Available",
+                "ControlPlaneAvailable=False ObjectDeleted",
+            ],
+        ),
+        (
+            "Cluster Available",
+            &["Available=False NotAvailable", "Available=True Available", "Available=False NotAvailable"],
+        ),
+        (
+            "Cluster Deleting",
+            &[
+                "Deleting=False NotDeleting",
+                "Deleting=True WaitingForControlPlaneDeletion",
+                "Deleting=True WaitingForInfrastructureDeletion",
+            ],
+        ),
+        (
+            "Machine BootstrapConfigReady",
+            &["BootstrapConfigReady=False NotReady", "BootstrapConfigReady=True Ready"],
+        ),
+        (
+            "Machine NodeReady",
+            &[
+                "NodeReady=Unknown InspectionFailed",
+                "NodeReady=True NodeReady",
+                "NodeReady=False NodeDeleted",
+            ],
+        ),
+        (
+            "Machine Deleting",
+            &[
+                "Deleting=False NotDeleting",
+                "Deleting=True WaitingForInfrastructureDeletion",
+                "Deleting=True WaitingForBootstrapDeletion",
+            ],
+        ),
+    ] {
+        assert_eq!(stage.said(of), expected, "{of}");
+    }
+}
+
+#[test]
+fn what_keeps_a_cluster_from_being_available_is_told_line_by_line() {
+    let mut stage = cluster_api(Pace::REAL);
+    let available = |stage: &Stage| {
+        let conditions = &only(stage, "Cluster")["status"]["conditions"];
+        let available = conditions.as_array().unwrap().iter().find(|said| said["type"] == "Available");
+        available.unwrap()["message"].as_str().unwrap().to_owned()
+    };
+    stage.rest();
+    let waits =
+        "* ControlPlaneAvailable: KThreesControlPlane status.initialization.controlPlaneInitialized is false";
+    assert_eq!(
+        available(&stage),
+        format!(
+            "* RemoteConnectionProbe: Remote connection not established yet\n\
+             * InfrastructureReady: secrets \"proxmox-credentials\" not found\n{waits}"
+        )
+    );
+    stage.create(credentials());
+    stage.rest();
+    assert_eq!(
+        available(&stage),
+        "* RemoteConnectionProbe: Remote connection not established yet\n\
+         * ControlPlaneAvailable: WaitingForKthreesServer"
+    );
+    stage.settle();
+    assert_eq!(available(&stage), "");
+    let machine = only(&stage, "Machine");
+    assert_eq!(
+        (
+            &machine["status"]["phase"],
+            only(&stage, "KThreesControlPlane")["status"]["conditions"][0]["status"].as_str()
+        ),
+        (&json!("Running"), Some("True"))
+    );
+    assert_eq!(machine["status"]["nodeRef"]["name"], only(&stage, "ProxmoxMachine")["metadata"]["name"]);
+    stage.delete(&format!("Cluster {NS}"));
+    stage.rest();
+    assert_eq!(available(&stage), "* Deleting: Waiting for KThreesControlPlane to be deleted");
 }
 
 #[test]
@@ -496,27 +541,27 @@ fn a_control_plane_grows_one_by_one_and_shrinks() {
 fn a_range_that_holds_the_endpoint_is_refused() {
     let refused = |addresses: &[&str]| proxmox::refused(&proxmox_cluster("192.168.1.140", addresses));
     for range in ["192.168.1.140", "192.168.1.140-192.168.1.149", "192.168.1.0/24", "0.0.0.0/0"] {
-        let why = refused(&["10.0.0.1", range]).unwrap();
+        let why = refused(&["10.0.0.1", range]).unwrap().why().to_owned();
         assert!(why.contains("addresses may not contain the endpoint IP"), "{range}: {why}");
     }
     for range in ["192.168.1.141-192.168.1.141", "192.168.2.0/24", "fe80::1", "::/0"] {
         assert_eq!(refused(&[range]), None, "{range}");
     }
     for range in ["", "192.168.1.", "192.168.1.9-192.168.1.1", "1.1.1.1/33", "1.1.1.1-::1", "a"] {
-        assert!(refused(&[range]).unwrap().contains("not valid IP addresses"), "{range}");
+        assert!(refused(&[range]).unwrap().why().contains("not valid IP addresses"), "{range}");
     }
     let endpoint = |host: &str| proxmox::refused(&proxmox_cluster(host, &["192.168.1.141"]));
     assert_eq!((endpoint("k3s.example.org"), endpoint("k3s")), (None, None));
     for host in ["", "192.168.1.", "192.168.1.300", "-a.example"] {
-        assert!(endpoint(host).unwrap().contains("not a valid IP or FQDN"), "{host}");
+        assert!(endpoint(host).unwrap().why().contains("not a valid IP or FQDN"), "{host}");
     }
     let mut without = proxmox_cluster("192.168.1.140", &[]);
     without["spec"]["ipv4Config"].take();
     without["spec"].as_object_mut().unwrap().remove("ipv4Config");
-    assert!(proxmox::refused(&without).unwrap().contains("at least one IP pool config"));
+    assert!(proxmox::refused(&without).unwrap().why().contains("at least one IP pool config"));
 }
 
-fn host(spec: Value) -> Value {
+pub(crate) fn host(spec: Value) -> Value {
     let mut host = object("metal3.io/v1alpha1", "BareMetalHost", "rack1-host7", spec);
     host["spec"]["online"] = true.into();
     host["spec"]["bmc"] = json!({ "address": "redfish://10.0.0.7", "credentialsName": "bmc" });
@@ -595,7 +640,7 @@ fn another_image_is_written_only_after_cleaning() {
     assert_eq!(written, "http://images/b.qcow2");
 }
 
-fn release(values: &Value) -> Value {
+pub(crate) fn release(values: &Value) -> Value {
     let chart = json!({
         "chart": "charts/app", "version": "0.1.0",
         "sourceRef": { "kind": "GitRepository", "name": "apps", "namespace": NS },
@@ -611,7 +656,7 @@ fn flux(pace: Pace, values: &Value) -> Stage {
     stage
 }
 
-fn repository() -> Value {
+pub(crate) fn repository() -> Value {
     object(
         "source.toolkit.fluxcd.io/v1",
         "GitRepository",
@@ -806,17 +851,18 @@ fn an_external_secret_is_made_of_what_its_store_holds() {
     assert_eq!(stage.objects["Secret app-secrets"]["data"]["token"], "eA==", "it is kept");
 }
 
-fn everybody() -> Vec<Box<dyn Player>> {
+/// All of them, at once; environments' own API server has this URL.
+pub(crate) fn everybody(environment: &str) -> Vec<Arc<dyn Player>> {
     let pace = Pace::AT_ONCE;
-    let environment =
-        Environment { kubeconfig: String::new(), certificate: String::new(), key: String::new() };
+    let environment = Environment::at(environment);
     vec![
-        Box::new(Proxmox { pace }),
-        Box::new(K3s { pace, environment }),
-        Box::new(Flux { pace }),
-        Box::new(Metal3 { pace }),
-        Box::new(ExternalDns { pace, owner: "here".to_owned(), domains: Vec::new(), policy: Policy::Sync }),
-        Box::new(ExternalSecrets { pace, values: BTreeMap::new() }),
+        Arc::new(ClusterApi),
+        Arc::new(Proxmox { pace }),
+        Arc::new(K3s { pace, environment }),
+        Arc::new(Flux { pace }),
+        Arc::new(Metal3 { pace }),
+        Arc::new(ExternalDns { pace, owner: "here".to_owned(), domains: Vec::new(), policy: Policy::Sync }),
+        Arc::new(ExternalSecrets { pace, values: BTreeMap::new() }),
     ]
 }
 
@@ -901,7 +947,7 @@ proptest! {
                 *objects[which].pointer_mut(place).unwrap() = junk;
             }
         }
-        for player in everybody() {
+        for player in everybody("http://localhost") {
             let reaction = player.react(&Objects::new(&objects, &[]), BEGINNING);
             for (at, change) in reaction.changes.iter().enumerate() {
                 prop_assert!(!reaction.changes[..at].contains(change), "{:?} twice", change);

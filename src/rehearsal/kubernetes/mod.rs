@@ -3,7 +3,7 @@
 //!
 //! In reading order: `kinds` are served (`builtin` or by `definitions`) and told by `discovery`; a path names a `target`,
 //! `requests` says what is asked, `list`, `write`, `patch`, `apply` and `delete` do it, `admit` says what an object must be
-//! (`schema`, `rules`, `validate`, `workloads`, `builtin_defaults`, `quantity`), `ownership` who owns which of its `fields` (`merge`, `shape`),
+//! (`schema`, `rules`, `validate`, `workloads`, `builtin_defaults`, `quantity`), `webhooks` are asked too, `ownership` who owns which of its `fields` (`merge`, `shape`),
 //! `watch` tells what has happened, `refusal` how the server says no, `select` are the selectors.
 //! What the cluster does by itself is in `collect`; what other controllers do, in `controllers`.
 //!
@@ -38,10 +38,12 @@ mod shape;
 mod target;
 mod validate;
 mod watch;
+mod webhooks;
 mod workloads;
 mod write;
 
 pub use watch::{Told, Watch};
+pub use webhooks::{Denied, Webhook};
 
 use super::BEGINNING;
 use history::History;
@@ -82,6 +84,8 @@ pub struct ApiServer {
     /// User by token; while there are none, nobody needs one.
     users: BTreeMap<String, String>,
     denials: Vec<(String, String)>,
+    /// By the resource that they are asked about.
+    webhooks: Vec<(String, Webhook)>,
 }
 
 impl Default for ApiServer {
@@ -97,6 +101,7 @@ impl Default for ApiServer {
             issued_pages: 0,
             users: BTreeMap::new(),
             denials: vec![],
+            webhooks: vec![],
         };
         server.add_namespace("default");
         server

@@ -5,6 +5,7 @@
 use super::super::Reply;
 use super::kinds::Kind;
 use super::target::Target;
+use super::webhooks::Denied;
 use serde_json::{Map, Value, json};
 
 /// A Status with `status: Failure`.
@@ -72,6 +73,15 @@ fn about(code: u16, reason: &'static str, target: &Target, name: &str, message: 
         details: details(&target.kind.plural, &target.kind.group, name),
         ..plain(code, reason, message)
     }
+}
+
+/// As a webhook says it, with its name before.
+pub(super) fn denied(webhook: &str, denied: &Denied) -> Refusal {
+    let (code, reason) = match denied {
+        Denied::Invalid(_) => (422, "Invalid"),
+        Denied::Forbidden(_) => (403, "Forbidden"),
+    };
+    plain(code, reason, format!("admission webhook {webhook:?} denied the request: {}", denied.why()))
 }
 
 pub(super) fn unauthorized() -> Refusal {

@@ -150,6 +150,7 @@ impl ApiServer {
         }
         admit::complete(target, &mut object)?;
         admit::check(target, &object)?;
+        self.ask_webhooks(target, None, &object)?;
         // A status that was filled in is nobody's.
         let mut written = object.clone();
         if let Some(fields) = written.as_object_mut().filter(|_| target.kind.status) {
@@ -209,6 +210,7 @@ impl ApiServer {
         admit::complete(target, &mut next)?;
         admit::check(target, &next)?;
         no_new_finalizers(target, current, &next)?;
+        self.ask_webhooks(target, Some(current), &next)?;
         Ok(self.replace_unchecked(target, current, next, ownership))
     }
 

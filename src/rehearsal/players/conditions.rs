@@ -6,9 +6,22 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 const PATH: &[&str] = &["status", "conditions"];
+/// Where Cluster API's newer objects keep those of the older contract.
+pub(super) const OLDER: &[&str] = &["status", "deprecated", "v1beta1", "conditions"];
 
 /// Cluster API's older contract: any change is a transition, what is true says no more, and the list is sorted, `Ready` first.
 pub(super) fn say(draft: &mut Draft<'_>, now: Timestamp, kind: &str, said: Result<(), Not>) {
+    say_at(PATH, draft, now, kind, said);
+}
+
+/// The same elsewhere.
+pub(super) fn say_at(
+    path: &[&str],
+    draft: &mut Draft<'_>,
+    now: Timestamp,
+    kind: &str,
+    said: Result<(), Not>,
+) {
     let mut condition = match said {
         Ok(()) => json!({ "type": kind, "status": "True" }),
         Err(Not { severity, reason, message }) => {
@@ -19,14 +32,14 @@ pub(super) fn say(draft: &mut Draft<'_>, now: Timestamp, kind: &str, said: Resul
             no
         }
     };
-    let known = find(draft.wanted(), kind);
+    let known = find_at(path, draft.wanted(), kind);
     let same = |key: &str| known.is_some_and(|known| known.get(key) == condition.get(key));
     if ["status", "severity", "reason", "message"].into_iter().all(same) {
         return;
     }
     condition["lastTransitionTime"] = stamp(now).into();
-    put(draft, kind, condition);
-    draft.list(PATH).sort_by_key(|c| (c["type"] != "Ready", objects::text(c, "/type").to_owned()));
+    put(path, draft, kind, condition);
+    draft.list(path).sort_by_key(|c| (c["type"] != "Ready", objects::text(c, "/type").to_owned()));
 }
 
 /// Why something is not so.
@@ -52,7 +65,12 @@ impl Not {
 
 /// `Ready` as the summary of these: the worst of those that are not so, in this order; true if all that exist are.
 pub(super) fn summarize(draft: &mut Draft<'_>, now: Timestamp, of: &[&str]) {
-    let known: Vec<&Value> = of.iter().filter_map(|kind| find(draft.wanted(), kind)).collect();
+    summarize_at(PATH, draft, now, of);
+}
+
+/// The same elsewhere.
+pub(super) fn summarize_at(path: &[&str], draft: &mut Draft<'_>, now: Timestamp, of: &[&str]) {
+    let known: Vec<&Value> = of.iter().filter_map(|kind| find_at(path, draft.wanted(), kind)).collect();
     if known.is_empty() {
         return;
     }
@@ -62,7 +80,7 @@ pub(super) fn summarize(draft: &mut Draft<'_>, now: Timestamp, of: &[&str]) {
             (objects::text(no, "/reason").to_owned(), objects::text(no, "/message").to_owned());
         Some(Not { severity, reason, message })
     });
-    say(draft, now, "Ready", worst.map_or(Ok(()), Err));
+    say_at(path, draft, now, "Ready", worst.map_or(Ok(()), Err));
 }
 
 /// The dialect of everybody else: only another status is a transition.
@@ -78,7 +96,7 @@ pub(super) fn tell(
     if let Some(generation) = objects::number(draft.wanted(), "/metadata/generation") {
         condition["observedGeneration"] = generation.into();
     }
-    put(draft, kind, condition);
+    put(PATH, draft, kind, condition);
 }
 
 /// The same where no generation is observed.
@@ -91,7 +109,7 @@ pub(super) fn tell_plainly(
     message: &str,
 ) {
     let condition = plain(draft, now, kind, status, reason, message);
-    put(draft, kind, condition);
+    put(PATH, draft, kind, condition);
 }
 
 fn plain(draft: &Draft<'_>, now: Timestamp, kind: &str, status: &str, reason: &str, message: &str) -> Value {
@@ -101,8 +119,8 @@ fn plain(draft: &Draft<'_>, now: Timestamp, kind: &str, status: &str, reason: &s
     json!({ "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since })
 }
 
-fn put(draft: &mut Draft<'_>, kind: &str, condition: Value) {
-    let all = draft.list(PATH);
+fn put(path: &[&str], draft: &mut Draft<'_>, kind: &str, condition: Value) {
+    let all = draft.list(path);
     match all.iter_mut().find(|known| known["type"] == kind) {
         Some(known) => *known = condition,
         None => all.push(condition),
@@ -111,7 +129,12 @@ fn put(draft: &mut Draft<'_>, kind: &str, condition: Value) {
 
 /// A condition of an object.
 pub(super) fn find<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    objects::list(object, "/status/conditions").iter().find(|condition| condition["type"] == kind)
+    find_at(PATH, object, kind)
+}
+
+fn find_at<'a>(path: &[&str], object: &'a Value, kind: &str) -> Option<&'a Value> {
+    let all = path.iter().try_fold(object, |at, key| at.get(*key))?;
+    all.as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
 pub(super) fn is_true(object: &Value, kind: &str) -> bool {

@@ -5,7 +5,7 @@
 //! changed spec, remediation, workers.
 
 mod bootstrap;
-mod machines;
+pub(super) mod machines;
 
 use super::{
     Change, Cluster, Kind, Objects, Pace, Player, Reaction,
@@ -22,13 +22,13 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-const CONTROL_PLANE: Kind = Kind {
+pub(super) const CONTROL_PLANE: Kind = Kind {
     group: "controlplane.cluster.x-k8s.io",
     version: "v1beta2",
     kind: "KThreesControlPlane",
     plural: "kthreescontrolplanes",
 };
-const CONFIG: Kind = Kind {
+pub(super) const CONFIG: Kind = Kind {
     group: "bootstrap.cluster.x-k8s.io",
     version: "v1beta2",
     kind: "KThreesConfig",
@@ -63,6 +63,24 @@ pub struct Environment {
     pub certificate: String,
     /// Its key, as PEM.
     pub key: String,
+}
+
+impl Environment {
+    /// One whose API server has this URL: plain HTTP, so its authority signs nothing.
+    pub fn at(url: &str) -> Self {
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "{cluster}",
+            "clusters": [{ "name": "{cluster}", "cluster": { "server": url } }],
+            "users": [{ "name": "default", "user": {} }],
+            "contexts": [{ "name": "{cluster}", "context": { "cluster": "{cluster}", "user": "default" } }],
+        });
+        let pem = |what: &str| format!("-----BEGIN {what}-----\nbm9uZQ==\n-----END {what}-----\n");
+        Self {
+            kubeconfig: kubeconfig.to_string(),
+            certificate: pem("CERTIFICATE"),
+            key: pem("EC PRIVATE KEY"),
+        }
+    }
 }
 
 impl Player for K3s {

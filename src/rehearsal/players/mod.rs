@@ -12,6 +12,7 @@ mod draft;
 mod names;
 mod objects;
 
+pub mod cluster_api;
 pub mod external_dns;
 pub mod external_secrets;
 pub mod flux;
@@ -21,6 +22,7 @@ pub mod proxmox;
 
 pub use objects::{Kind, Objects};
 
+use super::kubernetes::Webhook;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::fmt;
@@ -33,6 +35,10 @@ pub trait Player: Send + Sync {
     fn watches(&self) -> &'static [Kind];
     /// What it does about these objects now.
     fn react(&self, objects: &Objects<'_>, now: Timestamp) -> Reaction;
+    /// What it refuses before it is stored.
+    fn webhooks(&self) -> &'static [(Kind, Webhook)] {
+        &[]
+    }
 }
 
 /// What a player does, and when it wants to look again although nothing happened.

@@ -21,6 +21,14 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// As kubectl writes it: `clusters.cluster.x-k8s.io`.
+    pub fn resource(&self) -> String {
+        match self.group {
+            "" => self.plural.to_owned(),
+            group => format!("{}.{group}", self.plural),
+        }
+    }
+
     /// As in `apiVersion:`.
     pub fn api_version(&self) -> String {
         match self.group {

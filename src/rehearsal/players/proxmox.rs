@@ -16,6 +16,7 @@ use super::{
         CLUSTER, CLUSTER_NAME, MACHINE, SECRET, is_going, is_paused, label, list, name, namespace, text, uid,
     },
 };
+use crate::rehearsal::kubernetes::{Denied, Webhook};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -24,13 +25,14 @@ const GROUP: &str = "infrastructure.cluster.x-k8s.io";
 const fn kind(kind: &'static str, plural: &'static str) -> Kind {
     Kind { group: GROUP, version: "v1alpha1", kind, plural }
 }
-const PROXMOX_CLUSTER: Kind = kind("ProxmoxCluster", "proxmoxclusters");
+pub(super) const PROXMOX_CLUSTER: Kind = kind("ProxmoxCluster", "proxmoxclusters");
 pub(super) const PROXMOX_MACHINE: Kind = kind("ProxmoxMachine", "proxmoxmachines");
 pub(super) const PROXMOX_MACHINE_TEMPLATE: Kind = kind("ProxmoxMachineTemplate", "proxmoxmachinetemplates");
 
 const CLUSTER_FINALIZER: &str = "proxmoxcluster.infrastructure.cluster.x-k8s.io";
 const SECRET_FINALIZER: &str = "proxmoxcluster.infrastructure.cluster.x-k8s.io/secret";
 const CONTROL_PLANE: &str = "cluster.x-k8s.io/control-plane";
+const WEBHOOK: &str = "validation.proxmoxcluster.infrastructure.cluster.x-k8s.io";
 const READY: &str = "ClusterReady";
 const MISCONFIGURED: &str = "InvalidConfiguration";
 
@@ -48,6 +50,10 @@ impl Player for Proxmox {
 
     fn watches(&self) -> &'static [Kind] {
         &[CLUSTER, MACHINE, SECRET, PROXMOX_CLUSTER, PROXMOX_MACHINE]
+    }
+
+    fn webhooks(&self) -> &'static [(Kind, Webhook)] {
+        const { &[(PROXMOX_CLUSTER, Webhook { name: WEBHOOK, create: refused, update: refused_update })] }
     }
 
     fn react(&self, objects: &Objects<'_>, now: Timestamp) -> Reaction {
@@ -82,7 +88,7 @@ fn keep(reaction: &mut Reaction, objects: &Objects<'_>, cluster: &Value, proxmox
     let credentials = text(proxmox, "/spec/credentialsRef/name");
     let found = credentials_of(objects, proxmox);
     let said = match (refused(proxmox), &found) {
-        (Some(why), _) => Err(why),
+        (Some(denied), _) => Err(denied.why().to_owned()),
         (None, None) if !credentials.is_empty() => {
             draft.set(&["status", "failureReason"], MISCONFIGURED);
             draft.set(&["status", "failureMessage"], "credentials secret not found");
@@ -152,18 +158,25 @@ fn credentials_of<'a>(objects: &Objects<'a>, proxmox: &Value) -> Option<&'a Valu
     objects.get(SECRET, namespace, text(proxmox, "/spec/credentialsRef/name"))
 }
 
-/// What the provider's webhook says to a ProxmoxCluster that it does not take.
-pub fn refused(proxmox: &Value) -> Option<String> {
+/// What the provider's webhook says to a new ProxmoxCluster that it does not take.
+pub fn refused(proxmox: &Value) -> Option<Denied> {
     let spec = &proxmox["spec"];
     if spec.get("ipv4Config").is_none() && spec.get("ipv6Config").is_none() {
-        return Some("proxmox cluster must define at least one IP pool config".to_owned());
+        return Some(Denied::Forbidden("proxmox cluster must define at least one IP pool config".to_owned()));
     }
+    refused_update(proxmox)
+}
+
+/// The same to what one would become: it asks less.
+fn refused_update(proxmox: &Value) -> Option<Denied> {
+    let spec = &proxmox["spec"];
     let host = text(proxmox, "/spec/controlPlaneEndpoint/host");
     let invalid = |field: &str, value: &Value, why: &str| {
         let name = name(proxmox);
-        Some(format!(
+        let why = format!(
             "ProxmoxCluster.{GROUP} {name:?} is invalid: spec.{field}: Invalid value: {value}: {why}"
-        ))
+        );
+        Some(Denied::Invalid(why))
     };
     let Ok(endpoint) = host.parse::<IpAddr>() else {
         let why = "provided endpoint address is not a valid IP or FQDN";

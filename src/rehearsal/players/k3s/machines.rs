@@ -186,14 +186,17 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The Node is called as cloud-init names the host, unless somebody wrote a name out.
     fn joins(&self, machine: &Value) -> Option<Change> {
         let vm = self.vm(machine)?;
-        let written = text(self.plane, "/spec/kthreesConfigSpec/agentConfig/nodeName");
-        let called = if written.is_empty() || written.contains("{{") { name(vm) } else { written };
-        let node = node(vm, called, text(machine, "/spec/version"), &stamp(self.now));
+        let node = node(vm, node_name(self.plane, vm), text(machine, "/spec/version"), &stamp(self.now));
         Some(Change::Join(self.environment(), node))
     }
+}
+
+/// A Node is called as cloud-init names the host, unless somebody wrote a name out.
+pub(in crate::rehearsal::players) fn node_name<'a>(plane: &'a Value, vm: &'a Value) -> &'a str {
+    let written = text(plane, "/spec/kthreesConfigSpec/agentConfig/nodeName");
+    if written.is_empty() || written.contains("{{") { name(vm) } else { written }
 }
 
 const ROLE_NAME: &str = "cluster.x-k8s.io/control-plane-name";

@@ -240,17 +240,30 @@ pub(in crate::rehearsal::players) fn node(vm: &Value, node_name: &str, version: 
         labels["node-role.kubernetes.io/control-plane"] = "true".into();
         labels["node-role.kubernetes.io/master"] = "true".into();
     }
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        json!({
+            "type": kind, "status": status, "reason": reason, "message": message,
+            "lastHeartbeatTime": now, "lastTransitionTime": now,
+        })
+    };
+    let conditions = [
+        condition(
+            "MemoryPressure",
+            "False",
+            "KubeletHasSufficientMemory",
+            "kubelet has sufficient memory available",
+        ),
+        condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    ];
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": { "name": node_name, "labels": labels },
         "spec": { "providerID": text(vm, "/spec/providerID") },
         "status": {
             "addresses": vm["status"]["addresses"], "allocatable": room, "capacity": room,
-            "conditions": [{
-                "type": "Ready", "status": "True", "reason": "KubeletReady",
-                "message": "kubelet is posting ready status",
-                "lastHeartbeatTime": now, "lastTransitionTime": now,
-            }],
+            "conditions": conditions,
             "nodeInfo": {
                 "architecture": "amd64", "operatingSystem": "linux", "kubeletVersion": version, "kubeProxyVersion": version,
                 "bootID": "", "containerRuntimeVersion": "containerd://1.7.22-k3s1", "kernelVersion": "6.1.0",

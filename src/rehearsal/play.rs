@@ -1,0 +1,151 @@
+//! Lets the world's players play: after each request that may have changed something and as time passes, until none of them
+//! has anything to do.
+//!
+//! Their changes go through the doors for controllers, each over the version that was seen. It must never panic on what a
+//! player does, nor swallow what it could not do: that is kept for tests to see that there is none.
+
+use super::{
+    Server, World,
+    kubernetes::ApiServer,
+    players::{Change, Objects, Player, Target},
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// More rounds than any reaction takes; each round moves all environments by one step.
+const ROUNDS: usize = 500;
+
+impl World {
+    /// Lets this player play on the management cluster from now on, its webhooks included.
+    pub fn play(&mut self, player: Arc<dyn Player>) {
+        self.admit(Server::Kubernetes, player);
+    }
+
+    /// Lets this player play on the environments' own API server from now on.
+    pub fn play_in_environments(&mut self, player: Arc<dyn Player>) {
+        self.admit(Server::Environment, player);
+    }
+
+    fn admit(&mut self, on: Server, player: Arc<dyn Player>) {
+        for (kind, webhook) in player.webhooks() {
+            self.cluster_mut(on).add_webhook(&kind.resource(), *webhook);
+        }
+        self.players.push((on, player));
+    }
+
+    /// What players wanted and could not do, each once: lost races excepted, there should be nothing.
+    pub fn refused(&self) -> &[String] {
+        &self.refused
+    }
+
+    /// Lets the players react until nobody changes anything. Every request that may change something ends with it; whoever
+    /// changes the world past requests calls it.
+    pub fn rest(&mut self) {
+        let mut restless = vec![];
+        for _ in 0..ROUNDS {
+            self.due = None;
+            restless.clear();
+            for (on, player) in self.players.clone() {
+                if self.look(on, &*player) {
+                    restless.push(player.name());
+                }
+            }
+            if restless.is_empty() {
+                return;
+            }
+        }
+        self.refuse(format!("after {ROUNDS} rounds there is no rest for {}", restless.join(", ")));
+    }
+
+    /// One look of a player that sees all of what it watches. Whether it changed anything.
+    fn look(&mut self, on: Server, player: &dyn Player) -> bool {
+        let (who, kinds) = (player.name(), player.watches());
+        let server = self.cluster(on);
+        if !kinds.iter().all(|kind| server.resource(&kind.api_version(), kind.kind).is_some()) {
+            return false;
+        }
+        let resources: Vec<String> = kinds.iter().map(|kind| kind.resource()).collect();
+        let objects = resources.iter().flat_map(|resource| server.all(resource)).map(|(_, _, object)| object);
+        let reaction = player.react(&Objects::new(objects, self.zone.records()), self.now);
+        match reaction.again {
+            Some(again) if again <= self.now => {
+                self.refuse(format!("{who} would look again at {again}, which is past"))
+            }
+            again => self.due = [self.due, again].into_iter().flatten().min(),
+        }
+        let mut moved = false;
+        for change in reaction.changes {
+            match self.carry_out(on, who, &change) {
+                Ok(did) => moved |= did,
+                Err(why) => self.refuse(format!("{who}: {why}: {change:?}")),
+            }
+        }
+        self.kubernetes.settle();
+        self.environment.settle();
+        moved
+    }
+
+    /// Whether it changed anything: not if it lost a race, or was done already.
+    fn carry_out(&mut self, on: Server, who: &str, change: &Change) -> Result<bool, &'static str> {
+        let server = self.cluster_mut(on);
+        let is_patched = |patched: bool| if patched { Ok(true) } else { Err("it changes nothing") };
+        match change {
+            Change::Create(object) => create(server, who, object),
+            Change::Merge(target, patch) | Change::MergeStatus(target, patch)
+                if !is_fresh(server, target, patch) =>
+            {
+                Ok(false)
+            }
+            Change::Merge(Target { kind, namespace, name }, patch) => {
+                is_patched(server.merge(who, &kind.resource(), namespace, name, patch))
+            }
+            Change::MergeStatus(Target { kind, namespace, name }, patch) => {
+                is_patched(server.merge_status(who, &kind.resource(), namespace, name, patch))
+            }
+            Change::Delete(Target { kind, namespace, name }) => {
+                Ok(server.delete_as(&kind.resource(), namespace, name))
+            }
+            Change::Join(_, node) => create(&mut self.environment, who, node),
+            Change::Leave(_, node) => Ok(self.environment.delete_as("nodes", "", node)),
+            Change::Publish(record) => Ok(self.zone.publish(record.clone())),
+            Change::Withdraw(record) => Ok(self.zone.withdraw(record)),
+        }
+    }
+
+    fn refuse(&mut self, what: String) {
+        if !self.refused.contains(&what) {
+            self.refused.push(what);
+        }
+    }
+
+    /// The API server that is meant; the other servers are none.
+    pub(super) fn cluster(&self, server: Server) -> &ApiServer {
+        match server {
+            Server::Environment => &self.environment,
+            Server::Kubernetes | Server::Vault | Server::GitHub => &self.kubernetes,
+        }
+    }
+
+    fn cluster_mut(&mut self, server: Server) -> &mut ApiServer {
+        match server {
+            Server::Environment => &mut self.environment,
+            Server::Kubernetes | Server::Vault | Server::GitHub => &mut self.kubernetes,
+        }
+    }
+}
+
+/// That its namespace is going is a lost race, too.
+fn create(server: &mut ApiServer, who: &str, object: &Value) -> Result<bool, &'static str> {
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    match server.resource(text("apiVersion"), text("kind")) {
+        Some(_) => Ok(server.create_as(who, object)),
+        None => Err("nobody serves that kind"),
+    }
+}
+
+/// Whether the object is there as it was seen.
+fn is_fresh(server: &ApiServer, target: &Target, patch: &Value) -> bool {
+    let seen = &patch["metadata"]["resourceVersion"];
+    let object = server.get(&target.kind.resource(), &target.namespace, &target.name);
+    object.is_some_and(|object| seen.is_null() || object["metadata"]["resourceVersion"] == *seen)
+}
