@@ -9,6 +9,7 @@
 mod api_server;
 #[path = "../it/apply.rs"]
 mod apply;
+mod attending;
 #[path = "../it/bed.rs"]
 #[allow(dead_code, reason = "the embedded world is not needed here, its words are")]
 mod bed;

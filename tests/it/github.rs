@@ -43,6 +43,14 @@ impl Answered {
     }
 }
 
+impl Drop for Site {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.served.gate.broken(), None);
+        }
+    }
+}
+
 impl Site {
     /// With one repository and an app that may do everything in it.
     async fn start() -> Self {
@@ -51,7 +59,9 @@ impl Site {
         world.github.add_repository(REPOSITORY).unwrap().private = true;
         world.github.add_token(APP, Grant::app("berth", &[REPOSITORY]).may_all());
         let http = reqwest::Client::builder().user_agent("berth").redirect(reqwest::redirect::Policy::none());
-        Self { served: Served::start(world).await.unwrap(), http: http.build().unwrap() }
+        let served = Served::start(world).await.unwrap();
+        crate::attending::attend(&served.gate);
+        Self { served, http: http.no_proxy().build().unwrap() }
     }
 
     /// And one open pull request.

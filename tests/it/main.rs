@@ -7,6 +7,7 @@
 
 mod api_server;
 mod apply;
+mod attending;
 mod bed;
 mod claims;
 #[macro_use]

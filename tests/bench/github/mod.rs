@@ -3,17 +3,19 @@
 //! Both are fetched by the script `fetch` beside this file; without them these facts fail, they are not left out.
 
 pub(crate) mod judge;
+#[path = "../../it/github.rs"]
+mod manners;
 mod proof;
 mod schema;
 mod walk;
 mod webhooks;
 
-use std::{fs, path::Path};
+use crate::harness::keeper;
+use std::fs;
 
 /// A file that `fetch` made.
 pub(crate) fn fetched(name: &str) -> serde_json::Value {
-    // Cargo's own scratch directory is `target/tmp`.
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../bench/github").join(name);
+    let path = keeper::built("github").join(name);
     let text = fs::read(&path).unwrap_or_else(|error| {
         panic!("{}: {error}; run tests/bench/github/fetch first", path.display());
     });

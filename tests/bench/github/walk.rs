@@ -67,6 +67,7 @@ impl Walk {
         let seen = Judge::new().attend(&served.gate, sender);
         let http = reqwest::Client::builder()
             .user_agent("berth")
+            .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();

@@ -1,6 +1,6 @@
 //! The real Cluster API core manager on the shared control plane, and the CRDs of the providers that are played.
 //!
-//! Its own CRDs and webhook configurations are read from its module in Go's cache. The webhooks are pointed at this
+//! Its own CRDs and webhook configurations are those of its module, as the build rendered them. The webhooks are pointed at this
 //! machine: the manager is no pod and has no Service. It listens for them on all interfaces, for nothing else beyond
 //! loopback.
 
@@ -20,13 +20,8 @@ use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 use tokio::sync::OnceCell;
-
-/// The module, and where in it its manifests lie.
-const MODULE: &str = "sigs.k8s.io/cluster-api";
-const MANIFESTS: &str = "core/config/default";
 
 static MANAGER: OnceCell<Process> = OnceCell::const_new();
 static ENVIRONMENT: OnceCell<ControlPlane> = OnceCell::const_new();
@@ -123,13 +118,7 @@ fn providers() -> Vec<Value> {
 
 /// Cluster API's own CRDs and webhook configurations, with its webhooks on this machine.
 fn own(plane: &ControlPlane, port: u16) -> Vec<Value> {
-    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/servers/cluster-api");
-    let mut list = Command::new("go");
-    let listed = list.args(["list", "-m", "-f", "{{.Dir}}", MODULE]).current_dir(servers).output().unwrap();
-    let (said, why) = (String::from_utf8(listed.stdout).unwrap(), String::from_utf8_lossy(&listed.stderr));
-    assert!(listed.status.success(), "{list:?}: {why}");
-    let manifests = Path::new(said.trim()).join(MANIFESTS);
-    let mut objects = documents(&plane.kubectl(&["kustomize", &manifests.display().to_string()], ""));
+    let mut objects = documents(&fs::read_to_string(keeper::built("cluster-api.yaml")).unwrap());
     objects.retain(|object| {
         let kind = object["kind"].as_str().unwrap();
         kind == "CustomResourceDefinition" || kind.ends_with("WebhookConfiguration")

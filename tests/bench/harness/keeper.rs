@@ -59,12 +59,15 @@ pub(crate) fn directory(name: &str) -> PathBuf {
     directory.keep()
 }
 
+/// What the scripts made.
+pub(crate) fn built(what: &str) -> PathBuf {
+    // Cargo's own scratch directory is `target/tmp`.
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench").join(what)
+}
+
 /// Where the servers' programs lie.
 fn program(name: &str) -> PathBuf {
-    // The test binary lies in target/PROFILE/deps.
-    let this = std::env::current_exe().unwrap();
-    let target = this.ancestors().nth(3).unwrap();
-    let program = target.join("bench/bin").join(name);
+    let program = built("bin").join(name);
     assert!(
         program.exists(),
         "{} is not there: `tests/bench/servers/build` builds the bench's servers, `tests/run` does it all",

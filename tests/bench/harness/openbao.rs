@@ -48,7 +48,8 @@ impl OpenBao {
     /// Ready when this returns.
     pub(crate) async fn start() -> Self {
         let directory = keeper::directory("openbao");
-        let (root, port) = (token(), ports::free());
+        // It takes the port after its own, too, for its cluster.
+        let (root, port) = (token(), ports::pair());
         let mut command = keeper::command("bao");
         command.args(["server", "-dev", "-dev-no-store-token", "-log-level=warn"]);
         command.arg(format!("-dev-root-token-id={root}"));

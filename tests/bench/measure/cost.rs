@@ -14,11 +14,9 @@ pub(crate) struct Cost {
 pub(crate) fn of_process(command: &mut Command) -> Cost {
     let mut timed = Command::new("bash");
     timed.args(["-c", r#"TIMEFORMAT='%R %U %S'; time "$@" >/dev/null 2>"$SAID""#, "bash"]);
-    timed
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    timed.arg(command.get_program()).args(command.get_args()).env_clear();
+    #[allow(clippy::disallowed_methods, reason = "where the shell flow's own programs are")]
+    timed.env("PATH", std::env::var_os("PATH").unwrap());
     for (name, value) in command.get_envs() {
         timed.env(name, value.unwrap());
     }
@@ -101,5 +99,7 @@ impl fmt::Display for Measured {
 
 /// A program of ours or of theirs, with nothing of our environment.
 pub(crate) fn program(path: impl AsRef<Path>) -> Command {
-    Command::new(path.as_ref())
+    let mut command = Command::new(path.as_ref());
+    command.env_clear();
+    command
 }

@@ -30,12 +30,18 @@ fn main() {
     }
     // Cargo adds `--bench`.
     let named: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    if let Some(stranger) = named.iter().find(|name| !["pool", "apply", "wait"].contains(&name.as_str())) {
+        panic!("{stranger} is not measured; pool, apply and wait are");
+    }
     let wanted = |name: &str| named.is_empty() || named.iter().any(|one| *one == name);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     println!("| what | runs | berth | beside | berth takes |\n|---|--:|--:|--:|--:|");
     let print = |all: Vec<cost::Measured>| all.iter().for_each(|measured| println!("{measured}"));
     if wanted("pool") {
         print(runtime.block_on(pool::measure()));
+    }
+    if !wanted("apply") && !wanted("wait") {
+        return;
     }
     let plane = runtime.block_on(ControlPlane::start("measured"));
     if wanted("apply") {
