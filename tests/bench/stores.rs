@@ -26,6 +26,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::{
     collections::BTreeSet,
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -198,6 +199,51 @@ impl UnderTest for Kubernetes {
         });
         self.plane.kubectl(&["create", "-f", "-"], &object.to_string());
     }
+}
+
+/// What the contract asks for suffices for it; this is what would be too much.
+#[tokio::test]
+async fn the_shipped_role_gives_nothing_but_what_the_store_asks_for() {
+    let given = Kubernetes::fresh().await;
+    let client = for_url(&given.proxy.url, Some(given.token.clone().into()), "run").unwrap();
+    let ours = format!("/api/v1/namespaces/{}", given.namespace);
+    for (method, path) in [
+        (Method::GET, format!("{ours}/secrets")),
+        (Method::DELETE, format!("{ours}/secrets")),
+        (Method::PATCH, format!("{ours}/secrets/any")),
+        (Method::PATCH, format!("{ours}/configmaps/any")),
+        (Method::DELETE, format!("{ours}/configmaps")),
+        (Method::GET, format!("{ours}/configmaps?watch=true")),
+        (Method::GET, format!("{ours}/pods")),
+        (Method::POST, format!("{ours}/serviceaccounts/berth/token")),
+        (Method::GET, "/api/v1/namespaces/default/configmaps".to_owned()),
+        (Method::GET, "/api/v1/namespaces/default/secrets/any".to_owned()),
+        (Method::GET, "/api/v1/configmaps".to_owned()),
+        (Method::GET, "/api/v1/namespaces".to_owned()),
+    ] {
+        let request = Request::builder().method(&method).uri(&path);
+        let request =
+            request.header("content-type", "application/merge-patch+json").body(b"{}".to_vec()).unwrap();
+        let refused = client.request_text(request).await;
+        let Err(kube::Error::Api(status)) = refused else { panic!("{method} {path}: {refused:?}") };
+        assert_eq!(status.code, 403, "{method} {path}: {status:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_proxy_names_is_met_directly_and_all_else_through_the_proxy() {
+    let given = Kubernetes::fresh().await;
+    let listed = |no_proxy: &str| {
+        // Nobody listens there.
+        let environment =
+            [("KUBECONFIG", given.plane.kubeconfig.to_str().unwrap()), ("HTTPS_PROXY", "http://127.0.0.1:1")];
+        let mut berth = Command::new(env!("CARGO_BIN_EXE_berth"));
+        berth.args(["pool", "list", "--store", "kubernetes"]).env_clear().envs(environment);
+        berth.env("NO_PROXY", no_proxy).env("HOME", &given.plane.directory).output().unwrap()
+    };
+    let directly = listed("127.0.0.0/8,example.com");
+    assert!(directly.status.success(), "{}", String::from_utf8_lossy(&directly.stderr));
+    assert_eq!(listed("example.com").status.code(), Some(4));
 }
 
 contract! { openbao_by_token ByToken openbao_by_approle ByAppRole openbao_by_jwt ByJwt api_server Kubernetes }

@@ -198,7 +198,7 @@ proptest! {
 #[test]
 fn a_name_is_verbatim_where_it_can_be_and_cut_and_hashed_where_it_cannot() {
     let repos = [
-        ("acme/cks-backend", 42),
+        ("acme/shop", 42),
         ("acme/shop", LAST_NUMBER),
         ("acme/My-Shop", 7),
         ("acme/xn--80ak6aa92e", 7),
@@ -220,9 +220,9 @@ fn a_name_is_verbatim_where_it_can_be_and_cut_and_hashed_where_it_cannot() {
         writeln!(table, "{holder}\n  {}\n  {}", name(&holder), host(&holder)).expect("a String takes all");
     }
     insta::assert_snapshot!(table, @r"
-    acme/cks-backend#42
-      pr-cks-backend-42
-      pr-42-cks-backend.preview.example.org
+    acme/shop#42
+      pr-shop-42
+      pr-42-shop.preview.example.org
     acme/shop#9007199254740991
       pr-shop-9007199254740991
       pr-9007199254740991-shop.preview.example.org
@@ -306,9 +306,9 @@ fn each_kind_of_holder_has_names_of_its_own() {
 
 #[test]
 fn the_name_has_the_repository_first_and_the_host_has_the_number_first() {
-    let holder = pull("acme/cks-backend", 42);
-    assert_eq!(name(&holder), "pr-cks-backend-42");
-    assert_eq!(host(&holder), "pr-42-cks-backend.preview.example.org");
+    let holder = pull("acme/shop", 42);
+    assert_eq!(name(&holder), "pr-shop-42");
+    assert_eq!(host(&holder), "pr-42-shop.preview.example.org");
 }
 
 #[test]

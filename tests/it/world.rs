@@ -36,7 +36,7 @@ const DEFINITIONS: [&str; 7] = [
     include_str!("../bench/crds/argo-cd.yaml"),
 ];
 const CLUSTER: &str = "clusters.cluster.x-k8s.io";
-const NAME: &str = "pr-cks-backend-42";
+const NAME: &str = "pr-shop-42";
 
 /// With all kinds, and with nobody who plays.
 async fn staged() -> Bed {

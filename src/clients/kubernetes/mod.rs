@@ -34,6 +34,7 @@ use super::RUN_HEADER;
 use crate::{clock::Clock, domain::names::ContextName, errors::UserError};
 use anyhow::{Context, Result};
 use hyper::http::{HeaderName, HeaderValue};
+use hyper_util::client::proxy::matcher::Matcher;
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
@@ -64,8 +65,8 @@ pub enum Target {
     /// The cluster that this process is a pod of, as its service account. kube itself reads `KUBERNETES_SERVICE_HOST`,
     /// `KUBERNETES_SERVICE_PORT` and the files that every pod is given.
     InCluster,
-    /// As a kubeconfig says. Its `exec` plugin is run: only for files that are trusted. kube itself reads `HTTPS_PROXY`
-    /// and `NO_PROXY`.
+    /// As a kubeconfig says. Its `exec` plugin is run: only for files that are trusted. Of the environment,
+    /// `HTTPS_PROXY` and `NO_PROXY` count.
     Kubeconfig {
         /// What `KUBECONFIG` lists; the first to say something wins. Without any, kube itself reads `KUBECONFIG`, then
         /// `~/.kube/config`.
@@ -112,8 +113,24 @@ async fn from_kubeconfig(
             others.iter().try_fold(first, |all, file| all.merge(Kubeconfig::read_from(file)?))?
         }
     };
+    let names_a_proxy = names_a_proxy(&kubeconfig, context);
     let options = KubeConfigOptions { context: context.map(ToString::to_string), ..Default::default() };
-    Config::from_custom_kubeconfig(kubeconfig, &options).await
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    // kube holds NO_PROXY against the proxy's own name, and would go through it to servers that are to be met directly.
+    if !names_a_proxy && Matcher::from_env().intercept(&config.cluster_url).is_none() {
+        config.proxy_url = None;
+    }
+    Ok(config)
+}
+
+/// Whether the kubeconfig itself says by which proxy its cluster is reached: then the environment does not matter.
+fn names_a_proxy(kubeconfig: &Kubeconfig, context: Option<&ContextName>) -> bool {
+    let context = context.map(ToString::to_string).or_else(|| kubeconfig.current_context.clone());
+    let named = kubeconfig.contexts.iter().find(|one| Some(&one.name) == context.as_ref());
+    let cluster = named.and_then(|named| named.context.as_ref()).map(|context| &context.cluster);
+    let found = kubeconfig.clusters.iter().find(|one| Some(&one.name) == cluster);
+    let cluster = found.and_then(|found| found.cluster.as_ref());
+    cluster.and_then(|cluster| cluster.proxy_url.as_ref()).is_some_and(|proxy| !proxy.is_empty())
 }
 
 /// A parser's error may quote the line that it stumbled over, and that may be a token.
