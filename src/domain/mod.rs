@@ -15,3 +15,7 @@ pub mod claim;
 pub mod intent;
 
 pub mod payload;
+
+pub mod plan;
+
+pub mod template;
