@@ -2,6 +2,10 @@
 //!
 //! Must never: depend on the environment or on a file.
 
+mod provider;
+
+pub(super) use provider::*;
+
 use super::address::VaultPath;
 use super::values::{Namespace, PoolName, WhenFull};
 use crate::domain::pool::Range;
@@ -80,3 +84,32 @@ pub(super) const STATE_DIRECTORY: &str = "berth";
 fn path(text: &str) -> VaultPath {
     text.parse().expect("one segment of letters and dashes")
 }
+
+/// Where the environments of one cluster each deploy to.
+pub(super) fn deploy_namespace() -> Namespace {
+    "default".parse().expect("a label of letters")
+}
+
+/// How long images are waited for.
+pub(super) const IMAGE_WAIT: SignedDuration = SignedDuration::from_mins(15);
+/// With which status a healthy app answers.
+pub(super) const HEALTH_STATUS: u16 = 200;
+/// How long tests may take.
+pub(super) const TESTS: SignedDuration = SignedDuration::from_mins(20);
+/// How long a cluster may take.
+pub(super) const CLUSTER: SignedDuration = SignedDuration::from_mins(15);
+/// How long any other step may take.
+pub(super) const STEP: SignedDuration = SignedDuration::from_mins(5);
+/// How long an app file may let a step take, if the platform says nothing longer.
+pub(super) const LONGEST_STEP: SignedDuration = SignedDuration::from_hours(2);
+/// Bots, whose runs have no secrets.
+pub(super) const SKIPPED_AUTHORS: [&str; 1] = ["dependabot[bot]"];
+/// Whether drafts get no environment.
+pub(super) const SKIP_DRAFTS: bool = true;
+
+/// The document with all kubeconfigs, where the second generation of the shell tool kept it.
+pub(super) fn merged_kubeconfig() -> VaultPath {
+    path("cluster-secret-store/secrets")
+}
+/// Its key.
+pub(super) const MERGED_KUBECONFIG_KEY: &str = "PR_KUBECONFIG";

@@ -6,10 +6,13 @@
 
 use super::{
     address::{VaultAddress, VaultPath},
+    app_values::VariableName,
     defaults,
     duration::Duration,
+    secrets::AppSecrets,
     values::{
-        Exclusion, FilePath, Limit, Namespace, PoolName, Secret, Size, Switch, Version, WhenFull, Word,
+        Exclusion, FilePath, HostLabel, Limit, Namespace, PoolName, ProviderName, Secret, Size, Switch,
+        Version, WhenFull, Word,
     },
 };
 use crate::domain::{names::ContextName, pool::Range};
@@ -18,7 +21,10 @@ use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, collections::BTreeMap};
 
 /// The keys that an app file may hold: it comes with the code under review. All others are the platform's.
-pub(super) const APP_KEYS: [&str; 2] = ["version", "lifetime"];
+pub(super) const APP_KEYS: [&str; 12] = [
+    "version", "lifetime", "provider", "deploy", "hosts", "health", "tests", "secrets", "filter", "skip",
+    "vars", "timeouts",
+];
 
 /// A value and where in its file it stands; line 0 if it does not come from a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,11 +73,51 @@ macro_rules! keys {
         #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, rename_all = "kebab-case")]
         $(#[$doc])*
-        pub(super) struct $name {
-            $($(#[$field_doc])* pub(super) $field: Option<$type>,)*
+        pub(in crate::settings) struct $name {
+            $($(#[$field_doc])* pub(in crate::settings) $field: Option<$type>,)*
         }
     };
 }
+
+/// The same, with the keys of a source first.
+macro_rules! source_keys {
+    ($(#[$doc:meta])* $name:ident { $($keys:tt)* }) => {
+        keys!(
+            $(#[$doc])*
+            $name {
+                /// A file with manifests, or a directory of such.
+                manifests: At<FilePath>,
+                /// A directory with a kustomization.
+                kustomize: At<FilePath>,
+                /// A chart: a directory, `oci://…`, a name in `repo`, or one that berth knows: cert-manager,
+                /// external-dns, external-secrets, cloudnative-pg.
+                chart: At<Word>,
+                /// A file with an Application of Argo CD.
+                argo_cd: At<FilePath>,
+                /// The chart's repository.
+                repo: At<ChartRepository>,
+                /// The chart's version. Default: the newest.
+                version: At<Word>,
+                /// The name of the chart's release. Default: the chart's own name.
+                release: At<Release>,
+                /// The namespace of the release, and of objects that name none.
+                #[schemars(extend("default" = defaults::deploy_namespace().as_ref()))]
+                namespace: At<Namespace>,
+                /// The chart's values.
+                values: At<Values>,
+                /// Files with the chart's values; `values` win over them.
+                values_files: At<Vec<FilePath>>,
+                $($keys)*
+            }
+        );
+    };
+}
+
+mod app;
+mod providers;
+
+pub(super) use app::*;
+pub(super) use providers::*;
 
 keys!(
     /// What berth gives to pull requests, and within which limits.
@@ -85,6 +131,30 @@ keys!(
         lifetime: LifetimeLayer,
         /// The address pools by name. Default: one that is called `default`.
         pools: BTreeMap<PoolName, PoolLayer>,
+        /// The names of environments in DNS.
+        dns: DnsLayer,
+        /// By name, the ways in which environments are made real.
+        providers: BTreeMap<ProviderName, At<ProviderLayer>>,
+        /// Which provider an app's environments are made by. Default: the only one.
+        provider: At<ProviderName>,
+        /// What an environment runs.
+        deploy: At<DeployLayer>,
+        /// More labels for hosts: `api` gives `${HOST_API}`.
+        hosts: At<Vec<HostLabel>>,
+        /// When the app counts as healthy.
+        health: At<HealthLayer>,
+        /// What is run against the environment.
+        tests: At<TestsLayer>,
+        /// Secrets that are copied from Vault into the environment.
+        secrets: At<Vec<At<SecretLayer>>>,
+        /// Only pull requests that are like this get an environment.
+        filter: FilterLayer,
+        /// Pull requests that are like this get none.
+        skip: SkipLayer,
+        /// Variables of one's own, for `${NAME}`.
+        vars: BTreeMap<VariableName, At<serde_json::Value>>,
+        /// How long each step may take.
+        timeouts: TimeoutsLayer,
     }
 );
 
@@ -112,6 +182,11 @@ keys!(
         /// Below what berth's documents lie.
         #[schemars(extend("default" = defaults::vault_path().as_ref()))]
         path: At<VaultPath>,
+        /// Below what path in `mount` the secrets of an app file lie: `apps/${OWNER}/${REPO}`. Default: an app file names
+        /// no secret.
+        app_secrets: At<AppSecrets>,
+        /// One document with all kubeconfigs, for those who read it. Default: none.
+        merged_kubeconfig: At<MergedKubeconfigLayer>,
         /// Vault's own namespace. Default: VAULT_NAMESPACE.
         namespace: At<VaultPath>,
         /// A file with the certificate authority to trust beside the system's. Default: VAULT_CACERT.

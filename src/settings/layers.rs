@@ -8,11 +8,11 @@ use crate::errors::UserError;
 use std::{
     cell::RefCell,
     fmt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
-/// What kind of source a layer comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What kind of source a layer comes from, the weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
     /// The platform file: trusted, and what it sets stays as it is.
     Platform,
@@ -26,6 +26,15 @@ pub(super) enum Origin {
     Flag,
 }
 
+/// Whose a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// What the platform file sets stays as it is.
+    Platform,
+    /// Whoever is uppermost says it.
+    App,
+}
+
 /// What one source says.
 #[derive(Debug, Clone)]
 pub(super) struct Sourced {
@@ -34,6 +43,8 @@ pub(super) struct Sourced {
     pub(super) name: String,
     /// What a relative path in it is relative to.
     pub(super) base: PathBuf,
+    /// The checkout: no path of an app file leaves it.
+    pub(super) root: PathBuf,
     pub(super) layer: Layer,
 }
 
@@ -74,7 +85,11 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// Who said it.
+    pub(super) fn source(&self) -> &'a Sourced {
+        self.source
+    }
     pub(super) fn origin(&self) -> Origin {
         self.source.origin
     }
@@ -82,13 +97,38 @@ impl Place<'_> {
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.source.base.join(path)
     }
+    /// The same, where the file's own author may be hostile: a path out of the checkout would name what is another's.
+    pub(super) fn file(&self, path: &Path) -> Result<PathBuf, UserError> {
+        let Sourced { base, root, origin, .. } = self.source;
+        let file = base.join(path);
+        if *origin == Origin::App && !within(root, &file) {
+            let message = format!("{} is not in the checkout", path.display());
+            return Err(self.wrong(message).hint("an app file names only what lies beside or below it"));
+        }
+        Ok(file)
+    }
+    /// Which directory relative paths begin in here.
+    pub(super) fn directory(&self) -> &Path {
+        &self.source.base
+    }
     /// An error about what stands here.
     pub(super) fn wrong(&self, message: impl fmt::Display) -> UserError {
         UserError::usage(format!("{self}: {message}"))
     }
 }
 
-impl<T> Found<'_, T> {
+impl<'a, T> Found<'a, T> {
+    /// Something else of the same source.
+    pub(super) fn beside<K>(&self, at: &'a At<K>) -> Found<'a, K> {
+        found(self.place.source, at)
+    }
+    /// A value of one's own.
+    pub(super) fn cloned(self) -> T
+    where
+        T: Clone,
+    {
+        self.value.clone()
+    }
     /// An error about this value.
     pub(super) fn wrong(&self, message: impl fmt::Display) -> UserError {
         self.place.wrong(message)
@@ -115,6 +155,16 @@ impl Layers {
         self.1.borrow_mut().take().map_or(Ok(()), Err)
     }
 
+    /// The value that wins, of a key that is the app's.
+    pub(super) fn app<T>(&self, pick: impl Fn(&Layer) -> Option<&At<T>>) -> Option<Found<'_, T>> {
+        self.find_among(|_| true, pick)
+    }
+
+    /// The value that wins beside the platform file: that may hold defaults for all apps, each of them a part.
+    pub(super) fn own<T>(&self, pick: impl Fn(&Layer) -> Option<&At<T>>) -> Option<Found<'_, T>> {
+        self.find_among(|origin| origin != Origin::Platform, pick)
+    }
+
     /// The value that wins among some sources.
     pub(super) fn find_among<T>(
         &self,
@@ -130,7 +180,7 @@ impl Layers {
     pub(super) fn choice<K: Copy + PartialEq + fmt::Display>(
         &self,
         what: &str,
-        decisive: &str,
+        (owner, decisive): (Owner, &str),
         options: impl Fn(&Layer) -> Vec<At<K>>,
     ) -> Result<Option<(K, Place<'_>)>, UserError> {
         let said = self.0.iter().rev().flat_map(|source| {
@@ -140,7 +190,8 @@ impl Layers {
         let Some(&(kind, place)) = said.first() else {
             return Ok(None);
         };
-        let platform = said.iter().find(|(_, at)| at.origin() == Origin::Platform);
+        let sealed = |at: &Place<'_>| owner == Owner::Platform && at.origin() == Origin::Platform;
+        let platform = said.iter().find(|(_, at)| sealed(at));
         if let Some((_, sealed)) = platform.filter(|(other, _)| *other != kind && overrides(place.origin())) {
             return Err(sealed_against(place, *sealed));
         }
@@ -172,7 +223,29 @@ fn sealed_against(tried: Place<'_>, sealed: Place<'_>) -> UserError {
         .hint("what the platform file sets stays as it is: change it there, or leave this out")
 }
 
-fn found<'a, T>(source: &'a Sourced, at: &'a At<T>) -> Found<'a, T> {
+/// Whether a path stays below a directory, as far as their texts say.
+pub(super) fn within(directory: &Path, path: &Path) -> bool {
+    let path = plain(path);
+    let below = path.strip_prefix(plain(directory)).ok().map(|below| below.components().next());
+    below.is_some_and(|first| !matches!(first, Some(Component::ParentDir | Component::RootDir)))
+}
+
+/// A path without `.` and `..`, as text alone can say it; one that climbs above its own begin keeps doing so.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+pub(super) fn found<'a, T>(source: &'a Sourced, at: &'a At<T>) -> Found<'a, T> {
     Found { value: &at.value, place: place(source, at) }
 }
 

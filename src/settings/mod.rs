@@ -5,34 +5,63 @@
 //! Must never: import another layer of berth than the domain; show a secret; fall back from what was configured.
 
 mod address;
+mod amounts;
+mod app;
+mod app_values;
+mod capi_k3s;
+mod checks;
 mod defaults;
+mod dns;
 mod duration;
 mod environment;
 mod file;
+mod filter;
 mod find;
 mod layers;
 mod lifetime;
 mod nearest;
 mod parse;
+mod placeholders;
 mod pools;
+mod provider_values;
+mod providers;
+mod secrets;
+mod source;
 mod store;
 mod values;
 mod variables;
 mod vault;
 
 pub use address::{BadAddress, VaultAddress, VaultPath};
+pub use amounts::{Bytes, Cidr, Prefix, VmIds};
+pub use app::{App, Deploy, Timeouts, Var};
+pub use app_values::{ChartRepository, ImageName, ObjectName, Pattern, Placeholders, Release, VariableName};
+pub use capi_k3s::{BuiltIn, CapiK3s, KubeVip, Machine, Manifests, Network};
+pub use checks::{Ca, Health, Run, Tests};
+pub use dns::Dns;
 pub use duration::Duration;
 pub use environment::Environment;
 pub use file::schema;
+pub use filter::{Filter, Skip};
 pub use lifetime::Lifetime;
+pub use placeholders::{built_in_names, explain, host_variable};
 pub use pools::PoolSettings;
+pub use provider_values::{
+    DiskFormat, ImageReference, LabelKey, LabelValue, NetworkModel, ProviderKind, ProxmoxName, SecretName,
+    ServerVersion, SshKey,
+};
+pub use providers::{ArgoCd, Inside, Postgres, ProviderSettings, VaultToken};
+pub use secrets::{AppSecrets, Secret};
+pub use source::{Chart, ChartFrom, Form, Source};
 pub use store::{Cluster, Store};
-pub use values::{Exclusion, Namespace, PoolName, StoreChoice, WhenFull};
-pub use vault::{Auth, Jwt, SecretId, Vault};
+pub use values::{Exclusion, HostLabel, Namespace, PoolName, ProviderName, StoreChoice, WhenFull};
+pub use vault::{Auth, Jwt, MergedKubeconfig, SecretId, Vault};
 
 use crate::{domain::pool::Range, errors::UserError};
 use anyhow::Result;
 use layers::{Layers, Origin, Sourced};
+use placeholders::Names;
+use providers::Around;
 use std::{
     collections::BTreeMap,
     num::NonZeroU8,
@@ -91,17 +120,28 @@ pub struct Settings {
     pub lifetime: Lifetime,
     /// The address pools; there is at least one.
     pub pools: BTreeMap<PoolName, PoolSettings>,
+    /// The names of environments in DNS.
+    pub dns: Dns,
+    /// The ways in which environments are made real; none where no platform is known.
+    pub providers: BTreeMap<ProviderName, ProviderSettings>,
+    /// What the app says of itself.
+    pub app: App,
 }
 
 impl Settings {
     /// Reads and checks everything.
     pub fn load(sources: &Sources<'_>) -> Result<Self> {
         let layers = read(sources)?;
-        let settings = Self {
-            store: store::resolve(&layers, sources.environment)?,
-            lifetime: lifetime::resolve(&layers)?,
-            pools: pools::resolve(&layers)?,
-        };
+        let store = store::resolve(&layers, sources.environment)?;
+        let lifetime = lifetime::resolve(&layers)?;
+        let pools = pools::resolve(&layers)?;
+        let dns = dns::resolve(&layers);
+        // What the platform gives is judged only where there is one: other verbs need none.
+        let names = Names::built_in(providers::is_any(&layers) && dns.domain.is_none());
+        let around = Around { pools: &pools, life: lifetime.max, names: &names };
+        let providers = providers::resolve(&layers, &around)?;
+        let app = app::resolve(&layers, &providers, secrets::reach(&store), names)?;
+        let settings = Self { store, lifetime, pools, dns, providers, app };
         layers.seals()?;
         Ok(settings)
     }
@@ -109,6 +149,11 @@ impl Settings {
     /// The pool of this name, or the only one.
     pub fn pool(&self, name: Option<&PoolName>) -> Result<(&PoolName, &PoolSettings)> {
         Ok(pools::named(&self.pools, name)?)
+    }
+
+    /// The provider that the app names, or the only one.
+    pub fn provider(&self) -> Result<(&ProviderName, &ProviderSettings)> {
+        Ok(providers::named(&self.providers, self.app.provider.as_ref())?)
     }
 }
 
@@ -142,13 +187,16 @@ fn in_file(directory: &Path, name: &Path, text: &str, trust: Trust, origin: Orig
     let base = base.parent().unwrap_or(directory).to_owned();
     let name = name.display().to_string();
     let layer = parse::parse(&name, text, trust)?;
-    Ok(Sourced { origin, name, base, layer })
+    // A file that was named elsewhere is at home there.
+    let root = if layers::within(directory, &base) { directory.to_owned() } else { base.clone() };
+    Ok(Sourced { origin, name, base, root, layer })
 }
 
 fn put_flags(layers: &mut Layers, flags: &Flags, directory: &Path) -> Result<(), UserError> {
     if let Some(choice) = &flags.store {
         let (name, base) = ("--store".to_owned(), directory.to_owned());
-        layers.0.push(Sourced { origin: Origin::Flag, name, base, layer: store::choice(choice) });
+        let (origin, root, layer) = (Origin::Flag, base.clone(), store::choice(choice));
+        layers.0.push(Sourced { origin, name, base, root, layer });
     }
     pools::put_flags(layers, flags, directory)
 }

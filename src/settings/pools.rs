@@ -78,8 +78,8 @@ pub(super) fn put_flags(layers: &mut Layers, flags: &Flags, directory: &Path) ->
         let names = names(layers).into_iter().map(|name| (name, ())).collect();
         let (name, ()) = named(&names, flags.pool.as_ref())?;
         let layer = Layer { pools: Some(BTreeMap::from([(name.clone(), pool)])), ..Default::default() };
-        let name = flag.to_owned();
-        layers.0.push(Sourced { origin: Origin::Flag, name, base: directory.to_owned(), layer });
+        let (name, base) = (flag.to_owned(), directory.to_owned());
+        layers.0.push(Sourced { origin: Origin::Flag, name, root: base.clone(), base, layer });
     }
     Ok(())
 }

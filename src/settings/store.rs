@@ -6,8 +6,8 @@ use super::{
     defaults,
     environment::Environment,
     file::{At, KubernetesLayer, Layer, StoreLayer, VaultLayer},
-    layers::{Found, Layers, Place},
-    values::{FilePath, Namespace, StoreChoice},
+    layers::{Found, Layers, Owner, Place},
+    values::{FilePath, Namespace, StoreChoice, Switch},
     vault::{self, Vault},
 };
 use crate::{domain::names::ContextName, errors::UserError};
@@ -74,7 +74,7 @@ pub(super) fn choice(choice: &StoreChoice) -> Layer {
 
 /// The store to use.
 pub(super) fn resolve(layers: &Layers, environment: &Environment) -> Result<Store, UserError> {
-    match layers.choice("store", super::variables::STORE, kinds)? {
+    match layers.choice("store", (Owner::Platform, super::variables::STORE), kinds)? {
         Some((Kind::Vault, _)) => vault::resolve(layers, environment).map(Store::Vault),
         Some((Kind::Kubernetes, place)) => kubernetes(layers, place),
         Some((Kind::File, _)) => {
@@ -103,19 +103,27 @@ fn kubernetes(layers: &Layers, place: Place<'_>) -> Result<Store, UserError> {
     let namespace = layers.find(|l| l.store.as_ref()?.kubernetes.as_ref()?.value.namespace.as_ref());
     let context = layers.find(|l| l.store.as_ref()?.kubernetes.as_ref()?.value.context.as_ref());
     let own = layers.find(|l| l.store.as_ref()?.kubernetes.as_ref()?.value.in_cluster.as_ref());
-    let own = own.filter(|own| own.value.0);
-    let cluster = match (context, own) {
+    let cluster = cluster(place, context, own)?;
+    let namespace = namespace.map_or_else(defaults::namespace, |found| found.value.clone());
+    Ok(Store::Kubernetes { namespace, cluster })
+}
+
+/// Which cluster is meant at this place.
+pub(super) fn cluster(
+    place: Place<'_>,
+    context: Option<Found<'_, ContextName>>,
+    own: Option<Found<'_, Switch>>,
+) -> Result<Cluster, UserError> {
+    match (context, own.filter(|own| own.value.0)) {
         (Some(context), Some(_)) => {
             let message =
                 format!("`context` {} and `in-cluster` are two clusters; say one of them", context.value);
-            return Err(place.wrong(message));
+            Err(place.wrong(message))
         }
-        (Some(Found { value, .. }), None) => Cluster::Context(value.clone()),
-        (None, Some(_)) => Cluster::Own,
-        (None, None) => Cluster::Current,
-    };
-    let namespace = namespace.map_or_else(defaults::namespace, |found| found.value.clone());
-    Ok(Store::Kubernetes { namespace, cluster })
+        (Some(Found { value, .. }), None) => Ok(Cluster::Context(value.clone())),
+        (None, Some(_)) => Ok(Cluster::Own),
+        (None, None) => Ok(Cluster::Current),
+    }
 }
 
 /// The command line's own store, where nothing points to another one.

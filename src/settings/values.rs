@@ -3,7 +3,7 @@
 //! Each is parsed from its text, however YAML would have typed it: `range`, `15m` and `0644` mean what they say.
 //! Must never: print a secret.
 
-use crate::domain::names::{ContextName, EnvironmentName, Malformed};
+use crate::domain::names::{ContextName, DnsName, EnvironmentName, LabelName, Login, Malformed};
 use crate::domain::pool::Range;
 use secrecy::SecretString;
 use std::{fmt, net::Ipv4Addr, num::NonZeroU8, path::PathBuf, str::FromStr};
@@ -65,11 +65,29 @@ macro_rules! label {
                 &self.0
             }
         }
-        leaf!($name, {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"});
+        crate::settings::values::leaf!($name, {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"});
     };
 }
 
-pub(super) use {leaf, schema};
+/// A plain value: parsed by the standard library, with a rule that people understand.
+macro_rules! plain {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $what:literal, $rule:literal, $schema:tt, $parse:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+        pub(in crate::settings) struct $name(pub(in crate::settings) $inner);
+
+        impl std::str::FromStr for $name {
+            type Err = crate::domain::names::Malformed;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let parse: fn(&str) -> Option<$inner> = $parse;
+                parse(text).map(Self).ok_or_else(|| Self::Err::new($what, text, $rule))
+            }
+        }
+        crate::settings::values::leaf!($name, $schema);
+    };
+}
+
+pub(super) use {leaf, plain, schema};
 
 label!(
     /// What a pool is called.
@@ -82,8 +100,22 @@ label!(
     "namespace"
 );
 
+label!(
+    /// What a provider is called.
+    ProviderName,
+    "provider name"
+);
+label!(
+    /// A label of a further host.
+    HostLabel,
+    "host label"
+);
+
 schema!(Range, {"type": "string", "examples": ["192.168.1.140-192.168.1.149", "192.168.1.0/28"]});
 schema!(ContextName, {"type": "string", "minLength": 1});
+schema!(DnsName, {"type": "string", "minLength": 1, "maxLength": 253});
+schema!(LabelName, {"type": "string", "minLength": 1, "maxLength": 100});
+schema!(Login, {"type": "string", "minLength": 1});
 
 /// Addresses of a pool's range that are somebody else's: one, a range or a CIDR, of which every address counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,24 +204,6 @@ impl FromStr for StoreChoice {
             _ => Err(Malformed::new("store", text, "vault, kubernetes or file:DIR")),
         }
     }
-}
-
-/// A plain value: parsed by the standard library, with a rule that people understand.
-macro_rules! plain {
-    ($(#[$doc:meta])* $name:ident($inner:ty), $what:literal, $rule:literal, $schema:tt, $parse:expr) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        pub(super) struct $name(pub(super) $inner);
-
-        impl FromStr for $name {
-            type Err = Malformed;
-            fn from_str(text: &str) -> Result<Self, Malformed> {
-                let parse: fn(&str) -> Option<$inner> = $parse;
-                parse(text).map(Self).ok_or_else(|| Malformed::new($what, text, $rule))
-            }
-        }
-        leaf!($name, $schema);
-    };
 }
 
 plain!(

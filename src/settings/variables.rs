@@ -19,6 +19,8 @@ const PREFIX: &str = "BERTH_";
 
 /// The store as the flag `--store` says it; it overrules what other variables imply.
 pub(super) const STORE: &str = "BERTH_STORE";
+/// Where no variable overrules others.
+pub(super) const NONE: &str = "";
 /// The path of the platform file.
 pub(super) const PLATFORM: &str = "BERTH_PLATFORM";
 /// The path of the app file.
@@ -33,6 +35,7 @@ pub(super) fn layers(environment: &Environment, directory: &Path) -> Result<Vec<
         origin: Origin::Variable,
         name: name.to_owned(),
         base: directory.to_owned(),
+        root: directory.to_owned(),
         layer,
     };
     let in_cluster = environment.text("KUBERNETES_SERVICE_HOST")?.is_some();
@@ -155,7 +158,8 @@ fn chosen(node: &Value) -> Option<&Value> {
     by_pattern.or_else(|| node.get("additionalProperties").filter(|below| below.is_object()))
 }
 
-/// How a variable's text becomes the value; groups of keys have no variable of their own.
+/// How a variable's text becomes the value. Groups of keys have no variable of their own, and neither has what no single
+/// text says: lists of groups, and what is passed on as it is.
 fn kind(node: &Value) -> Option<Kind> {
     let is = |name: &str| match &node["type"] {
         Value::Array(types) => types.iter().any(|t| t == name),
@@ -163,7 +167,8 @@ fn kind(node: &Value) -> Option<Kind> {
     };
     match (is("object"), is("array")) {
         (true, _) => None,
-        (_, true) => Some(Kind::List),
+        (_, true) => kind(&node["items"]).filter(|item| matches!(item, Kind::One)).map(|_| Kind::List),
+        _ if node.get("type").is_none() && node.get("const").is_none() => None,
         _ => Some(Kind::One),
     }
 }

@@ -6,8 +6,11 @@ use super::{
     address::{VaultAddress, VaultPath},
     defaults,
     environment::Environment,
-    file::{AppRoleLayer, At, AuthLayer, JwtLayer, Layer, ServiceAccountLayer, VaultLayer},
-    layers::{Found, Layers, Place},
+    file::{
+        AppRoleLayer, At, AuthLayer, JwtLayer, Layer, MergedKubeconfigLayer, ServiceAccountLayer, VaultLayer,
+    },
+    layers::{Found, Layers, Owner, Place},
+    secrets::AppSecrets,
     values::Word,
 };
 use crate::errors::UserError;
@@ -28,12 +31,25 @@ pub struct Vault {
     pub mount: VaultPath,
     /// Below what berth's documents lie.
     pub path: VaultPath,
+    /// Where in it the secrets of apps lie; none: an app file names no secret.
+    pub app_secrets: Option<AppSecrets>,
+    /// The one document with all kubeconfigs, for those who read it.
+    pub merged_kubeconfig: Option<MergedKubeconfig>,
     /// Vault's own namespace, where it has several.
     pub namespace: Option<VaultPath>,
     /// A certificate authority to trust beside the system's.
     pub ca: Option<PathBuf>,
     /// How to log in.
     pub auth: Auth,
+}
+
+/// A document with all kubeconfigs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergedKubeconfig {
+    /// Its path in the engine.
+    pub path: VaultPath,
+    /// Under which key of it.
+    pub key: String,
 }
 
 /// How to log in.
@@ -118,6 +134,7 @@ impl fmt::Display for Kind {
 pub(super) fn resolve(layers: &Layers, environment: &Environment) -> Result<Vault, UserError> {
     let vault = Keys { layers };
     checked_certificates(environment)?;
+    let path = vault.find(|v| v.path.as_ref()).map_or_else(defaults::vault_path, cloned);
     Ok(Vault {
         address: match vault.find(|v| v.address.as_ref()) {
             Some(address) => address.value.clone(),
@@ -131,7 +148,9 @@ pub(super) fn resolve(layers: &Layers, environment: &Environment) -> Result<Vaul
                 .map_err(|error| UserError::usage(format!("{ADDRESS}: {error}")))?,
         },
         mount: vault.find(|v| v.mount.as_ref()).map_or_else(defaults::vault_mount, cloned),
-        path: vault.find(|v| v.path.as_ref()).map_or_else(defaults::vault_path, cloned),
+        app_secrets: vault.app_secrets(&path)?,
+        merged_kubeconfig: vault.merged_kubeconfig(&path)?,
+        path,
         namespace: match (vault.find(|v| v.namespace.as_ref()), environment.text("VAULT_NAMESPACE")?) {
             (Some(namespace), _) => Some(cloned(namespace)),
             (None, Some(text)) => {
@@ -167,8 +186,43 @@ impl<'a> Keys<'a> {
         self.layers.find(|layer| pick(vault(layer)?))
     }
 
+    /// Apps read what lies there: nothing of berth's own may.
+    fn app_secrets(&self, own: &VaultPath) -> Result<Option<AppSecrets>, UserError> {
+        let found = self.find(|v| v.app_secrets.as_ref());
+        match found {
+            Some(found) if found.value.meets(own) => {
+                let message =
+                    format!("`app-secrets` {} could be where berth's own documents are ({own})", found.value);
+                Err(found
+                    .wrong(message)
+                    .hint("give it a first segment of its own, as in apps/${OWNER}/${REPO}"))
+            }
+            _ => Ok(found.map(cloned)),
+        }
+    }
+
+    fn merged_kubeconfig(&self, own: &VaultPath) -> Result<Option<MergedKubeconfig>, UserError> {
+        fn keys(vault: &VaultLayer) -> Option<&MergedKubeconfigLayer> {
+            Some(&vault.merged_kubeconfig.as_ref()?.value)
+        }
+        let group = self.layers.find_among(|_| true, |layer| vault(layer)?.merged_kubeconfig.as_ref());
+        let Some(group) = group else { return Ok(None) };
+        let path = self.find(|v| keys(v)?.path.as_ref()).map_or_else(defaults::merged_kubeconfig, cloned);
+        let key = self.find(|v| keys(v)?.key.as_ref());
+        let key =
+            key.map_or_else(|| defaults::MERGED_KUBECONFIG_KEY.to_owned(), |found| found.value.0.clone());
+        // Its other keys are kept, but a document of berth's has none to spare.
+        if path == *own || path.as_ref().starts_with(&format!("{own}/")) {
+            return Err(
+                group.wrong(format!("`merged-kubeconfig` {path} is among berth's own documents ({own})"))
+            );
+        }
+        Ok(Some(MergedKubeconfig { path, key }))
+    }
+
     fn auth(&self, environment: &Environment) -> Result<Auth, UserError> {
-        let kind = self.layers.choice("store.vault.auth", super::variables::STORE, kinds)?;
+        let kind =
+            self.layers.choice("store.vault.auth", (Owner::Platform, super::variables::STORE), kinds)?;
         match kind {
             None | Some((Kind::Token, _)) => token(environment),
             Some((Kind::AppRole, place)) => self.approle(place),

@@ -34,6 +34,8 @@ mod pool;
 mod rules;
 mod server;
 mod settings;
+mod settings_app;
+mod settings_providers;
 mod stores;
 mod taking;
 mod template;

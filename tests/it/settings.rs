@@ -3,8 +3,8 @@
 use berth::{
     errors::{self, Exit},
     settings::{
-        Auth, Cluster, Duration, Environment, Flags, Jwt, SecretId, Settings, Sources, Store, Trust,
-        WhenFull, schema,
+        Auth, Cluster, Duration, Environment, Flags, Jwt, ProviderSettings, SecretId, Settings, Sources,
+        Store, Trust, WhenFull, schema,
     },
 };
 use insta::assert_snapshot;
@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use std::{fs, num::NonZeroU8, path::PathBuf};
 
 /// A working directory, an environment and a call.
-struct Case {
+pub(crate) struct Case {
     directory: tempfile::TempDir,
     variables: Vec<(&'static str, &'static str)>,
     platform: Option<PathBuf>,
@@ -21,7 +21,7 @@ struct Case {
     flags: Flags,
 }
 
-fn case() -> Case {
+pub(crate) fn case() -> Case {
     Case {
         directory: tempfile::tempdir().expect("a temporary directory"),
         variables: vec![("HOME", "/home/ann")],
@@ -33,30 +33,30 @@ fn case() -> Case {
 }
 
 impl Case {
-    fn file(self, name: &str, text: &str) -> Self {
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
         let path = self.directory.path().join(name);
         fs::create_dir_all(path.parent().expect("it is below one")).expect("a directory in ours");
         fs::write(path, text).expect("a file in ours");
         self
     }
-    fn platform(self, text: &str) -> Self {
+    pub(crate) fn platform(self, text: &str) -> Self {
         Self { platform: Some("platform.yaml".into()), ..self.file("platform.yaml", text) }
     }
-    fn app(self, text: &str) -> Self {
+    pub(crate) fn app(self, text: &str) -> Self {
         self.file("berth.yaml", text)
     }
     /// One file for all, as a small team has it.
-    fn both(self, text: &str) -> Self {
+    pub(crate) fn both(self, text: &str) -> Self {
         Self { trust: Trust::Both, ..self.app(text) }
     }
-    fn var(mut self, name: &'static str, value: &'static str) -> Self {
+    pub(crate) fn var(mut self, name: &'static str, value: &'static str) -> Self {
         self.variables.push((name, value));
         self
     }
-    fn flags(self, flags: Flags) -> Self {
+    pub(crate) fn flags(self, flags: Flags) -> Self {
         Self { flags, ..self }
     }
-    fn load(&self) -> anyhow::Result<Settings> {
+    pub(crate) fn load(&self) -> anyhow::Result<Settings> {
         Settings::load(&Sources {
             environment: &Environment::of(self.variables.iter().copied()),
             directory: self.directory.path(),
@@ -67,19 +67,19 @@ impl Case {
         })
     }
     #[track_caller]
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         self.load().unwrap_or_else(|error| panic!("{}", errors::render(&error)))
     }
     /// What a person reads; every mistake of theirs is exit 2.
     #[track_caller]
-    fn refused(&self) -> String {
+    pub(crate) fn refused(&self) -> String {
         let error = self.load().expect_err("this is to be refused");
         assert_eq!(errors::exit(&error), Exit::Usage, "{}", errors::render(&error));
         errors::render(&error)
     }
     /// The same, where only the store matters.
     #[track_caller]
-    fn auth(&self) -> Auth {
+    pub(crate) fn auth(&self) -> Auth {
         match self.settings().store {
             Store::Vault(vault) => vault.auth,
             other => panic!("{other:?}"),
@@ -321,7 +321,7 @@ fn a_mistyped_key_names_the_key_that_was_meant() {
 #[test]
 fn a_key_that_is_near_to_none_lists_the_known_ones() {
     assert_snapshot!(case().platform("lifetime: {tomorrow: 1h}").refused(), @"error: platform.yaml:1:12: unknown key `tomorrow`; known here: `grace`, `max`, `warn`, `stuck`");
-    assert_snapshot!(case().app("colour: red").refused(), @"error: berth.yaml:1:1: unknown key `colour`; known here: `version`, `lifetime`");
+    assert_snapshot!(case().app("colour: red").refused(), @"error: berth.yaml:1:1: unknown key `colour`; known here: `version`, `lifetime`, `provider`, `deploy`, `hosts`, `health`, `tests`, `secrets`, `filter`, `skip`, `vars`, `timeouts`");
     let text = "store: {vault: {auth: {token: {value: s.1}}}}";
     assert_snapshot!(case().platform(text).refused(), @"error: platform.yaml:1:32: unknown key `value`; nothing is set here");
 }
@@ -844,6 +844,7 @@ store:
     mount: kv
     path: ephemeral-clusters
     auth: {jwt: {path: jwt-github, role: berth}}   # token (VAULT_TOKEN), approle, kubernetes
+dns: {domain: preview.example.com, resolvers: [192.168.1.3]}
 lifetime: {grace: 1h, max: 3d, warn: 4h, stuck: 30m}
 pools:
   lab:
@@ -853,6 +854,21 @@ pools:
     reuse-after: 10m
     max-per-repository: 0                  # 0: no limit
     when-full: queue                       # wait, fail
+providers:
+  k3s:
+    kind: capi-k3s
+    pool: lab
+    kubernetes: {context: clustermgmt}     # or in-cluster: true
+    version: v1.30.6+k3s1
+    network: {gateway: 192.168.1.1, prefix: 24, dns: [192.168.1.3]}
+    machine: {nodes: [node03], template: 9004, cores: 4, sockets: 2, memory: 16Gi, disk: 20Gi, vm-ids: 401-450}
+    copy-secrets: [dev/proxmox-credentials]
+    # templates: ./cluster                 # replaces the built-in manifests: any Cluster API provider
+    operators:
+      - {chart: cert-manager, repo: "https://charts.jetstack.io", version: v1.16.2, namespace: cert-manager}
+      - {kustomize: operators/external-dns}
+    resources:
+      - {manifests: resources/issuer.yaml}
 "#;
 
 #[test]
@@ -864,6 +880,10 @@ fn the_sample_of_the_manual_is_valid_and_says_the_defaults() {
     let (sample, default) = (case.settings(), self::case().settings());
     assert_eq!(sample.lifetime, default.lifetime);
     assert_eq!(sample.pool(None).unwrap().1, default.pool(None).unwrap().1);
+    let bare = self::case().platform("providers: {k3s: {kind: capi-k3s}}").settings();
+    let ProviderSettings::CapiK3s(sample) = sample.provider().unwrap().1;
+    let ProviderSettings::CapiK3s(bare) = bare.provider().unwrap().1;
+    assert_eq!(sample.manifests, bare.manifests);
 }
 
 /// What the schema says about keys that the user chooses.
@@ -913,6 +933,9 @@ fn the_schema_describes_every_key_and_allows_no_other() {
         assert!(!group || node["additionalProperties"] == false, "{at} allows any key");
         if let Some(below) = chosen(node) {
             visit(below, &format!("{at}.*"));
+        }
+        if let Some(item) = node.get("items") {
+            visit(item, &format!("{at}[]"));
         }
     }
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
