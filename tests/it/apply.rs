@@ -457,6 +457,38 @@ async fn only_what_was_seen_is_deleted(at: &impl UnderTest) {
     assert_eq!(
         writer.delete(&look(at, &wanted("1")).await, Dependents::First).await.unwrap(),
         Deletion::Absent
+/// What was deleted meanwhile stays deleted, and what somebody else has put in its place stays his: an apply, and a mark.
+async fn a_late_write_over_what_has_gone_since_loses(at: &impl UnderTest) {
+    let takings = Takings::new();
+    let honest = kubernetes(at.client());
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
+    let api: Api<DynamicObject> = Api::namespaced_with(at.client(), at.namespace(), &resource);
+    for (then, theirs) in [("new", false), ("new", true), ("old", false), ("old", true)] {
+        let wanted = |data: &str| config(at, "a", json!({"x": data}));
+        honest.writer(&takings.take(7).await).apply(&bundle([wanted("old")])).await.unwrap();
+        let newer = takings.take(7).await;
+        let (slow, hold) = held(at);
+        let (writer, late) = (slow.writer(&newer), bundle([wanted(then)]));
+        let late = writer.apply(&late);
+        let other = async {
+            hold.come().await;
+            drop(api.delete("a", &Default::default()).await.unwrap());
+            if theirs {
+                applied_by(at, "somebody", &wanted("theirs")).await;
+            }
+            hold.go();
+        };
+        let (late, ()) = tokio::join!(late, other);
+        is(Kind::Conflict, Exit::Unknown, &late.unwrap_err());
+        let left = look(at, &wanted("old")).await;
+        let data = left.object().map(|object| object.value()["data"].clone());
+        assert_eq!(data, theirs.then(|| json!({"x": "theirs"})), "{then}");
+        if theirs {
+            drop(api.delete("a", &Default::default()).await.unwrap());
+        }
+    }
+}
+
     );
     writer.apply(&bundle([wanted("1")])).await.unwrap();
     let stale = look(at, &wanted("1")).await;
@@ -868,3 +900,4 @@ facts! {
     a_wait_sees_what_goes
     a_wait_that_is_over_tells_what_was_lacking
 }
+    a_late_write_over_what_has_gone_since_loses

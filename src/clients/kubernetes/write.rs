@@ -1,8 +1,8 @@
 //! The only way to change objects of a cluster: with a fence, over what was seen, and only what differs.
 //!
-//! The fence is held at the object (DESIGN §2 rule 3): every write carries the version of what was seen, or, of what was
-//! absent, that of the listing, so that it lands only if nobody has written since; and it is not sent at all if what was
-//! seen is of a newer generation, or not ours.
+//! The fence is held at the object (DESIGN §2 rule 3): every write carries the version of what was seen and its uid, or, of
+//! what was absent, the version of the listing, so that it lands only if nobody has written or deleted since; and it is
+//! not sent at all if what was seen is of a newer generation, or not ours.
 //!
 //! An object that differs in nothing but an older generation is marked: a small patch of that label, which gives it a new
 //! version and no new content. It cannot be left alone. Say that an older run wants something else of it, and that its
@@ -33,7 +33,10 @@ use crate::{
 };
 use anyhow::Result;
 use futures::{StreamExt, stream};
-use kube::api::{Patch, PatchParams};
+use kube::{
+    api::{Patch, PatchParams},
+    core::response::reason,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
@@ -218,6 +221,10 @@ impl Writer<'_> {
             Difference::Content(what) => {
                 tracing::debug!("{name} is applied: {what}");
                 wanted["metadata"]["resourceVersion"] = json!(version);
+                // Of what is not there any more, a server minds the uid alone.
+                if let Some(object) = seen.object() {
+                    wanted["metadata"]["uid"] = json!(object.uid());
+                }
                 Patch::Apply(wanted)
             }
         };
@@ -261,11 +268,16 @@ impl Writer<'_> {
             _ => params,
         };
         let look = seen.look.as_ref().expect("`change` took only what has a version");
-        let asked =
-            requests(&look.served, look.namespace.as_deref()).patch(&seen.name().name, &params, patch);
+        let name = &seen.name().name;
+        let asked = requests(&look.served, look.namespace.as_deref()).patch(name, &params, patch);
         let answer = request::<Written>(&self.kubernetes.client, asked, self.kubernetes.limit).await;
-        let named = answer.map_err(|denial| Failed::new(doing(), denial))?.metadata.name;
-        if named != seen.name().name {
+        let answer =
+            answer.map_err(|denial| match denial.says(reason::NOT_FOUND, &look.served.resource, name) {
+                true => Failed::new(doing(), Failure { kind: Kind::Conflict, ..denial.failure }),
+                false => Failed::new(doing(), denial),
+            });
+        let named = answer?.metadata.name;
+        if named != *name {
             return Err(Failed::new(doing(), Denial::garbled("the answer is about another object")));
         }
         Ok(())
