@@ -326,6 +326,32 @@ async fn a_newer_run_marks_what_it_leaves_as_it_is(at: &impl UnderTest) {
     assert_eq!(after["data"], before["data"]);
     through.taken();
     let again = kubernetes.writer(&newer).apply(&bundle([wanted.clone()])).await.unwrap();
+/// A policy that lets nobody in, made one that lets in everybody.
+async fn what_somebody_else_has_put_into_what_was_empty_is_put_right(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let kubernetes = kubernetes(at.client());
+    let policy = |name: &str, spec: Value| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": at.namespace()}, "spec": spec,
+        })
+    };
+    let closed =
+        |name: &str| policy(name, json!({"podSelector": {}, "ingress": [], "policyTypes": ["Ingress"]}));
+    let apply =
+        || async { kubernetes.writer(&fence).apply(&bundle([closed("list"), closed("map")])).await.unwrap() };
+    apply().await;
+    let before = [there(at, &closed("list")).await, there(at, &closed("map")).await];
+    applied_by(at, "somebody", &policy("list", json!({"podSelector": {}, "ingress": [{}]}))).await;
+    let nobody = json!({"podSelector": {"matchLabels": {"no": "body"}}});
+    applied_by(at, "somebody", &policy("map", nobody)).await;
+    assert_eq!(apply().await.written.len(), 2);
+    for (name, before) in ["list", "map"].into_iter().zip(before) {
+        assert_eq!(there(at, &closed(name)).await["spec"], before["spec"]);
+    }
+    assert_eq!(apply().await.unchanged.len(), 2);
+}
+
     assert_eq!((again.unchanged.len(), through.writes()), (1, vec![]), "once is enough");
 }
 
@@ -837,6 +863,8 @@ async fn a_wait_sees_what_goes(at: &impl UnderTest) {
         looked.acquire().await.unwrap().forget();
         for object in &objects {
             writer.delete(&look(at, object).await, Dependents::Later).await.unwrap();
+        (200, json!("no"), false),
+        (200, json!(["no"]), false),
         }
     };
     let (waited, ()) = tokio::join!(waited, done);

@@ -88,7 +88,7 @@ impl Watch {
     fn told(&self, line: &[u8]) -> Result<Option<Option<Change>>, Denial> {
         let mut event: Value =
             serde_json::from_slice(line).map_err(|e| Denial::from(kube::Error::SerdeError(e)))?;
-        let object = event["object"].take();
+        let object = event.get_mut("object").map(Value::take).unwrap_or_default();
         let gone = match event["type"].as_str() {
             Some("ADDED" | "MODIFIED") => false,
             Some("DELETED") => true,
