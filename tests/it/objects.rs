@@ -120,7 +120,41 @@ fn a_secrets_text_is_sent_as_the_server_keeps_it() {
     let manifest = Manifest::parse(secret).unwrap();
     assert_eq!(manifest.value()["data"], data);
     assert_eq!(manifest.value().get("stringData"), None);
-    refused(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"x": 1}}));
+}
+
+/// A server would quote what it cannot read.
+#[test]
+fn a_secret_that_cannot_be_read_is_refused_by_its_keys_alone() {
+    let secret = |data: Value, text: Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": data, "stringData": text,
+        })
+    };
+    for (data, text) in [
+        (json!({"password": 12345678}), Value::Null),
+        (json!({"password": "hunter2"}), Value::Null),
+        (json!({"password": "aHVudGVyMg"}), Value::Null),
+        (json!({"password": ["aHVudGVyMg=="]}), Value::Null),
+        (Value::Null, json!({"password": 12345678})),
+    ] {
+        let said = refused(secret(data, text));
+        assert!(said.contains("[\"password\"]"), "{said}");
+        assert!(["12345678", "hunter2", "aHVudGVyMg"].iter().all(|value| !said.contains(value)), "{said}");
+    }
+    for no_map in [json!("12345678"), json!(["12345678"]), json!(12345678), json!(true)] {
+        for said in [
+            refused(secret(no_map.clone(), json!({"x": "y"}))),
+            refused(secret(no_map.clone(), Value::Null)),
+            refused(secret(json!({}), no_map)),
+        ] {
+            assert!(said.contains("is no map") && !said.contains("12345678"), "{said}");
+        }
+    }
+    let manifest = Manifest::parse(secret(Value::Null, json!({"x": "y"})));
+    assert_eq!(manifest.unwrap().value()["data"], json!({"x": "eQ=="}));
+    let lines = json!({"lines": "aHVu\ndGVy\r\nMg==\n", "bits": "eR==", "none": null});
+    let data = json!({"lines": "aHVudGVyMg==", "bits": "eR==", "none": null});
+    assert_eq!(Manifest::parse(secret(lines, Value::Null)).unwrap().value()["data"], data);
 }
 
 #[test]
