@@ -258,6 +258,29 @@ async fn a_look_that_finds_nothing_different_writes_nothing(at: &impl UnderTest)
     });
     let account = json!({
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "sa", "namespace": at.namespace()},
+        "imagePullSecrets": [],
+    });
+    let empties = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {
+            "name": "d", "namespace": at.namespace(), "labels": {}, "annotations": {}, "finalizers": [],
+        },
+        "spec": {"replicas": 0, "strategy": {}, "selector": {"matchLabels": {"app": "d"}}, "template": {
+            "metadata": {"labels": {"app": "d"}, "annotations": {}},
+            "spec": {
+                "nodeSelector": {}, "tolerations": [], "volumes": [{"name": "v", "emptyDir": {}}],
+                "securityContext": {}, "imagePullSecrets": [], "affinity": {},
+                "containers": [{
+                    "name": "c", "image": "i", "args": [], "env": [], "ports": [], "volumeMounts": [],
+                    "resources": {"limits": {}, "requests": {}}, "securityContext": {},
+                }],
+            },
+        }},
+    });
+    let policy = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "p", "namespace": at.namespace()},
+        "spec": {"podSelector": {}, "ingress": [], "egress": [{}], "policyTypes": ["Ingress", "Egress"]},
     });
     let objects = || {
         bundle([
@@ -265,18 +288,25 @@ async fn a_look_that_finds_nothing_different_writes_nothing(at: &impl UnderTest)
             config(at, "b", json!({})),
             secret.clone(),
             account.clone(),
+            empties.clone(),
+            policy.clone(),
         ])
     };
     let through = Through::counting(at.client());
     let kubernetes = through.kubernetes();
-    assert_eq!(kubernetes.writer(&fence).apply(&objects()).await.unwrap().written.len(), 4);
+    assert_eq!(kubernetes.writer(&fence).apply(&objects()).await.unwrap().written.len(), 6);
     let before = there(at, &secret).await;
     through.taken();
     let again = kubernetes.writer(&fence).apply(&objects()).await.unwrap();
-    assert_eq!((again.written, again.marked, again.unchanged.len()), (vec![], vec![], 4));
-    let within = format!("GET /api/v1/namespaces/{}", at.namespace());
-    let listed = ["configmaps", "secrets/", "serviceaccounts"]
-        .map(|kind| format!("{within}/{}", kind.trim_end_matches('/')));
+    assert_eq!((again.written, again.marked, again.unchanged.len()), (vec![], vec![], 6));
+    let listed = [
+        ("api/v1", "configmaps"),
+        ("api/v1", "secrets"),
+        ("api/v1", "serviceaccounts"),
+        ("apis/apps/v1", "deployments"),
+        ("apis/networking.k8s.io/v1", "networkpolicies"),
+    ]
+    .map(|(version, kind)| format!("GET /{version}/namespaces/{}/{kind}", at.namespace()));
     assert_eq!(through.taken(), listed, "one listing for each kind, and nothing else");
     assert_eq!(there(at, &secret).await, before);
 }
@@ -294,6 +324,32 @@ async fn what_somebody_else_changed_is_put_right(at: &impl UnderTest) {
     assert_eq!(right["data"], json!({"ours": "1", "kept": "2", "more": "3"}), "what is theirs stays");
     assert_eq!(apply().await.unchanged, [name_of(&wanted)]);
     assert_eq!(there(at, &wanted).await, right);
+}
+
+/// A policy that lets nobody in, made one that lets in everybody.
+async fn what_somebody_else_has_put_into_what_was_empty_is_put_right(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let kubernetes = kubernetes(at.client());
+    let policy = |name: &str, spec: Value| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": at.namespace()}, "spec": spec,
+        })
+    };
+    let closed =
+        |name: &str| policy(name, json!({"podSelector": {}, "ingress": [], "policyTypes": ["Ingress"]}));
+    let apply =
+        || async { kubernetes.writer(&fence).apply(&bundle([closed("list"), closed("map")])).await.unwrap() };
+    apply().await;
+    let before = [there(at, &closed("list")).await, there(at, &closed("map")).await];
+    applied_by(at, "somebody", &policy("list", json!({"podSelector": {}, "ingress": [{}]}))).await;
+    let nobody = json!({"podSelector": {"matchLabels": {"no": "body"}}});
+    applied_by(at, "somebody", &policy("map", nobody)).await;
+    assert_eq!(apply().await.written.len(), 2);
+    for (name, before) in ["list", "map"].into_iter().zip(before) {
+        assert_eq!(there(at, &closed(name)).await["spec"], before["spec"]);
+    }
+    assert_eq!(apply().await.unchanged.len(), 2);
 }
 
 async fn what_is_no_longer_wanted_goes(at: &impl UnderTest) {
@@ -326,32 +382,6 @@ async fn a_newer_run_marks_what_it_leaves_as_it_is(at: &impl UnderTest) {
     assert_eq!(after["data"], before["data"]);
     through.taken();
     let again = kubernetes.writer(&newer).apply(&bundle([wanted.clone()])).await.unwrap();
-/// A policy that lets nobody in, made one that lets in everybody.
-async fn what_somebody_else_has_put_into_what_was_empty_is_put_right(at: &impl UnderTest) {
-    let fence = Takings::new().take(7).await;
-    let kubernetes = kubernetes(at.client());
-    let policy = |name: &str, spec: Value| {
-        json!({
-            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-            "metadata": {"name": name, "namespace": at.namespace()}, "spec": spec,
-        })
-    };
-    let closed =
-        |name: &str| policy(name, json!({"podSelector": {}, "ingress": [], "policyTypes": ["Ingress"]}));
-    let apply =
-        || async { kubernetes.writer(&fence).apply(&bundle([closed("list"), closed("map")])).await.unwrap() };
-    apply().await;
-    let before = [there(at, &closed("list")).await, there(at, &closed("map")).await];
-    applied_by(at, "somebody", &policy("list", json!({"podSelector": {}, "ingress": [{}]}))).await;
-    let nobody = json!({"podSelector": {"matchLabels": {"no": "body"}}});
-    applied_by(at, "somebody", &policy("map", nobody)).await;
-    assert_eq!(apply().await.written.len(), 2);
-    for (name, before) in ["list", "map"].into_iter().zip(before) {
-        assert_eq!(there(at, &closed(name)).await["spec"], before["spec"]);
-    }
-    assert_eq!(apply().await.unchanged.len(), 2);
-}
-
     assert_eq!((again.unchanged.len(), through.writes()), (1, vec![]), "once is enough");
 }
 
@@ -929,3 +959,4 @@ facts! {
     a_wait_that_is_over_tells_what_was_lacking
 }
     a_late_write_over_what_has_gone_since_loses
+    what_somebody_else_has_put_into_what_was_empty_is_put_right

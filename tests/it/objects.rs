@@ -300,6 +300,7 @@ fn a_field_that_somebody_else_has_written_is_a_difference_that_is_named() {
     let within = |more: &[&'static str]| CONTAINER.iter().chain(more).copied().collect::<Vec<_>>();
     for (path, named) in [
         (vec!["f:spec", "f:replicas"], ".spec.replicas"),
+        (vec!["f:spec", "f:strategy"], ".spec.strategy"),
         (vec!["f:spec", "f:selector"], ".spec.selector.matchLabels.app"),
         (vec!["f:metadata", "f:labels", "f:berth.dev/environment"], ".metadata.labels.berth.dev/environment"),
         (within(&["f:image"]), ".spec.template.spec.containers[0].image"),
@@ -408,6 +409,42 @@ fn the_items_of_a_set_are_told_by_their_values() {
     assert_eq!(difference(&wanted, &shown(both)), Difference::Nothing);
     let one = difference(&wanted, &shown(json!({"v:\"a/b\"": {}})));
     assert_eq!(one, Difference::Content(".metadata.finalizers[1] was changed by somebody else".to_owned()));
+}
+
+/// Of a list that is owned item by item, a server records nothing if it is empty; of all else that is empty, itself.
+#[test]
+fn what_is_empty_may_be_changed_too() {
+    let wanted = json!({
+        "apiVersion": "v1", "kind": "X", "metadata": {"name": "a", "annotations": {"berth.dev/applied": "d"}},
+        "spec": {"all": {}, "rules": [], "items": [{"name": "i", "args": [], "env": []}]},
+    });
+    let shown = |spec: Value, theirs: Value| {
+        let mine = json!({"f:metadata": {"f:annotations": {"f:berth.dev/applied": {}}}, "f:spec": spec});
+        let entry = |manager: &str, fields: Value| json!({"manager": manager, "apiVersion": "v1", "fieldsV1": fields});
+        let records = json!([entry("berth", mine), entry("other", json!({"f:spec": theirs}))]);
+        json!({"metadata": {"annotations": {"berth.dev/applied": "d"}, "managedFields": records}})
+    };
+    let item = |fields: Value| json!({"k:{\"name\":\"i\"}": fields});
+    let own = item(json!({".": {}, "f:name": {}, "f:args": {}}));
+    let whole = json!({"f:all": {}, "f:rules": {}, "f:items": own});
+    // What others have added to a list that is shared is not ours to judge.
+    let env = item(json!({"f:env": {"k:{\"name\":\"e\"}": {".": {}, "f:name": {}}}}));
+    for theirs in [json!({}), json!({"f:items": env}), whole.clone()] {
+        assert_eq!(difference(&wanted, &shown(whole.clone(), theirs)), Difference::Nothing);
+    }
+    let fewer = item(json!({".": {}, "f:name": {}}));
+    for (mine, theirs, named) in [
+        (json!({"f:rules": {}, "f:items": own}), json!({}), ".spec.all"),
+        (json!({"f:all": {}, "f:items": own}), json!({"f:rules": {}}), ".spec.rules"),
+        (
+            json!({"f:all": {}, "f:rules": {}, "f:items": fewer}),
+            json!({"f:items": item(json!({"f:args": {}}))}),
+            ".spec.items[0].args",
+        ),
+    ] {
+        let expected = Difference::Content(format!("{named} was changed by somebody else"));
+        assert_eq!(difference(&wanted, &shown(mine, theirs)), expected);
+    }
 }
 
 fn with_status(generation: i64, status: Value) -> Value {
