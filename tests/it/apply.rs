@@ -457,6 +457,38 @@ async fn what_has_appeared_since_the_look_is_a_conflict(at: &impl UnderTest) {
     assert_eq!((&found["data"], &found["metadata"]["labels"]), (&json!({"whose": "theirs"}), &Value::Null));
 }
 
+/// What was deleted meanwhile stays deleted, and what somebody else has put in its place stays his: an apply, and a mark.
+async fn a_late_write_over_what_has_gone_since_loses(at: &impl UnderTest) {
+    let takings = Takings::new();
+    let honest = kubernetes(at.client());
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
+    let api: Api<DynamicObject> = Api::namespaced_with(at.client(), at.namespace(), &resource);
+    for (then, theirs) in [("new", false), ("new", true), ("old", false), ("old", true)] {
+        let wanted = |data: &str| config(at, "a", json!({"x": data}));
+        honest.writer(&takings.take(7).await).apply(&bundle([wanted("old")])).await.unwrap();
+        let newer = takings.take(7).await;
+        let (slow, hold) = held(at);
+        let (writer, late) = (slow.writer(&newer), bundle([wanted(then)]));
+        let late = writer.apply(&late);
+        let other = async {
+            hold.come().await;
+            drop(api.delete("a", &Default::default()).await.unwrap());
+            if theirs {
+                applied_by(at, "somebody", &wanted("theirs")).await;
+            }
+            hold.go();
+        };
+        let (late, ()) = tokio::join!(late, other);
+        is(Kind::Conflict, Exit::Unknown, &late.unwrap_err());
+        let left = look(at, &wanted("old")).await;
+        let data = left.object().map(|object| object.value()["data"].clone());
+        assert_eq!(data, theirs.then(|| json!({"x": "theirs"})), "{then}");
+        if theirs {
+            drop(api.delete("a", &Default::default()).await.unwrap());
+        }
+    }
+}
+
 async fn what_is_not_ours_is_refused_by_name(at: &impl UnderTest) {
     let takings = Takings::new();
     let (ours, other) = (takings.take(7).await, takings.take(8).await);
@@ -513,38 +545,6 @@ async fn only_what_was_seen_is_deleted(at: &impl UnderTest) {
     assert_eq!(
         writer.delete(&look(at, &wanted("1")).await, Dependents::First).await.unwrap(),
         Deletion::Absent
-/// What was deleted meanwhile stays deleted, and what somebody else has put in its place stays his: an apply, and a mark.
-async fn a_late_write_over_what_has_gone_since_loses(at: &impl UnderTest) {
-    let takings = Takings::new();
-    let honest = kubernetes(at.client());
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
-    let api: Api<DynamicObject> = Api::namespaced_with(at.client(), at.namespace(), &resource);
-    for (then, theirs) in [("new", false), ("new", true), ("old", false), ("old", true)] {
-        let wanted = |data: &str| config(at, "a", json!({"x": data}));
-        honest.writer(&takings.take(7).await).apply(&bundle([wanted("old")])).await.unwrap();
-        let newer = takings.take(7).await;
-        let (slow, hold) = held(at);
-        let (writer, late) = (slow.writer(&newer), bundle([wanted(then)]));
-        let late = writer.apply(&late);
-        let other = async {
-            hold.come().await;
-            drop(api.delete("a", &Default::default()).await.unwrap());
-            if theirs {
-                applied_by(at, "somebody", &wanted("theirs")).await;
-            }
-            hold.go();
-        };
-        let (late, ()) = tokio::join!(late, other);
-        is(Kind::Conflict, Exit::Unknown, &late.unwrap_err());
-        let left = look(at, &wanted("old")).await;
-        let data = left.object().map(|object| object.value()["data"].clone());
-        assert_eq!(data, theirs.then(|| json!({"x": "theirs"})), "{then}");
-        if theirs {
-            drop(api.delete("a", &Default::default()).await.unwrap());
-        }
-    }
-}
-
     );
     writer.apply(&bundle([wanted("1")])).await.unwrap();
     let stale = look(at, &wanted("1")).await;
@@ -787,6 +787,38 @@ async fn everything_that_failed_is_told(at: &impl UnderTest) {
     assert!(look(at, &crd(at)).await.object().is_none());
 }
 
+/// A server says of these too that it is broken.
+async fn what_the_server_cannot_read_is_not_tried_again(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let kubernetes = kubernetes(at.client());
+    let object = |api_version: &str, kind: &str, spec: Value| {
+        json!({
+            "apiVersion": api_version, "kind": kind, "metadata": {"name": "a", "namespace": at.namespace()}, "spec": spec,
+        })
+    };
+    let deployment = |replicas: Value, memory: &str| {
+        let container = json!({"name": "c", "image": "i", "resources": {"limits": {"memory": memory}}});
+        let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [container]}});
+        let selector = json!({"matchLabels": {"a": "b"}});
+        object(
+            "apps/v1",
+            "Deployment",
+            json!({"replicas": replicas, "selector": selector, "template": template}),
+        )
+    };
+    let ports = json!([{"port": 80, "targetPort": true}]);
+    for wrong in [
+        deployment(json!(1), "1GB!"),
+        deployment(json!(2.5), "1G"),
+        object("v1", "Service", json!({"ports": ports})),
+        object("v1", "ResourceQuota", json!({"hard": {"pods": "many"}})),
+    ] {
+        let error = kubernetes.writer(&fence).apply(&bundle([wrong])).await.unwrap_err();
+        is(Kind::Invalid, Exit::Failed, &error);
+    }
+    kubernetes.writer(&fence).apply(&bundle([deployment(json!(1), "1G")])).await.unwrap();
+}
+
 async fn a_watch_wakes_on_the_first_change_after_the_look(at: &impl UnderTest) {
     let object = config(at, "a", json!({"x": "1"}));
     let absent = look(at, &object).await.changed("its birth");
@@ -831,6 +863,8 @@ async fn a_forgotten_version_wakes_and_a_refused_watch_says_so(at: &impl UnderTe
         (503, json!("no"), false),
         (200, event(500, "InternalError"), false),
         (200, json!({"kind": "ConfigMapList"}), false),
+        (200, json!("no"), false),
+        (200, json!(["no"]), false),
     ] {
         let answer = body.clone();
         let through = Through::new(at.client(), move |request| {
@@ -893,8 +927,6 @@ async fn a_wait_sees_what_goes(at: &impl UnderTest) {
         looked.acquire().await.unwrap().forget();
         for object in &objects {
             writer.delete(&look(at, object).await, Dependents::Later).await.unwrap();
-        (200, json!("no"), false),
-        (200, json!(["no"]), false),
         }
     };
     let (waited, ()) = tokio::join!(waited, done);
@@ -933,11 +965,13 @@ facts! {
     what_is_applied_is_there_with_its_marks
     a_look_that_finds_nothing_different_writes_nothing
     what_somebody_else_changed_is_put_right
+    what_somebody_else_has_put_into_what_was_empty_is_put_right
     what_is_no_longer_wanted_goes
     a_newer_run_marks_what_it_leaves_as_it_is
     an_older_run_is_refused_at_the_object
     a_late_write_of_an_older_run_loses
     what_has_appeared_since_the_look_is_a_conflict
+    a_late_write_over_what_has_gone_since_loses
     what_is_not_ours_is_refused_by_name
     what_is_shared_stays_nobodys
     only_what_was_seen_is_deleted
@@ -951,6 +985,7 @@ facts! {
     a_kind_that_is_not_served_is_absent_by_discovery_alone
     discovery_is_asked_once_and_again_for_what_it_lacks
     everything_that_failed_is_told
+    what_the_server_cannot_read_is_not_tried_again
     a_watch_wakes_on_the_first_change_after_the_look
     one_watch_serves_many_objects
     a_forgotten_version_wakes_and_a_refused_watch_says_so
@@ -958,5 +993,3 @@ facts! {
     a_wait_sees_what_goes
     a_wait_that_is_over_tells_what_was_lacking
 }
-    a_late_write_over_what_has_gone_since_loses
-    what_somebody_else_has_put_into_what_was_empty_is_put_right

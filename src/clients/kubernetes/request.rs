@@ -93,7 +93,7 @@ impl From<kube::Error> for Denial {
                 let kind = match status.code {
                     // An applied object that does not fit its kind is answered like a broken server, but trying again
                     // will not mend it.
-                    500 if status.message.contains("failed to create typed patch object") => Kind::Invalid,
+                    500 if does_not_fit(&status.message) => Kind::Invalid,
                     // The namespace of an environment's earlier life: it will be gone.
                     403 if is_about_an_end(&status) => kind(503, wait),
                     code => kind(code, wait),
@@ -159,6 +159,14 @@ async fn within<T>(limit: Duration, exchange: impl Future<Output = Result<T, Den
 fn is_about_an_end(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|about| &about.causes);
     causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
+/// Not by the conversion alone: that may also be a webhook of a CRD, which is down.
+fn does_not_fit(message: &str) -> bool {
+    message.contains("failed to create typed patch object")
+        || ["failed to convert new object", "unable to convert unstructured object"]
+            .iter()
+            .all(|said| message.contains(said))
 }
 
 /// The body, if it is a `Status` that fits the answer's code.
