@@ -25,7 +25,7 @@ use berth::{
 };
 use futures::{
     FutureExt,
-    future::{BoxFuture, join_all},
+    future::{BoxFuture, Either, join_all, select},
 };
 use hyper::http::{Method, Request, Response};
 use jiff::SignedDuration;
@@ -38,6 +38,7 @@ use kube::{
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
+    pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
@@ -143,6 +144,11 @@ impl tower_service::Service<Request<Body>> for Through {
         }
         .boxed()
     }
+}
+
+/// A clock that stands still.
+fn stepped() -> Clock {
+    Clock::stepped("2026-01-05T12:00:00Z".parse().unwrap())
 }
 
 fn kubernetes(client: Client) -> Kubernetes {
@@ -508,7 +514,14 @@ async fn what_is_not_ours_is_refused_by_name(at: &impl UnderTest) {
     let environment = format!("it is of the environment {:?}", other.name().to_string());
     says(
         &error,
-        &[&within("theirs"), &environment, &within("nobodys"), &within("half"), "it lacks the label"],
+        &[
+            &within("theirs"),
+            &environment,
+            &within("nobodys"),
+            &within("half"),
+            "it lacks the label",
+            "another name",
+        ],
     );
     assert_eq!(through.writes(), Vec::<String>::new());
 }
@@ -591,7 +604,7 @@ async fn what_is_held_by_a_finalizer_is_under_way(at: &impl UnderTest) {
     assert_eq!(writer.delete(&ending, Dependents::Later).await.unwrap(), Deletion::UnderWay);
     let error = writer.apply(&bundle([wanted.clone()])).await.unwrap_err();
     is(Kind::Unavailable { wait: None }, Exit::Unknown, &error);
-    says(&error, &["it is still being deleted"]);
+    says(&error, &["it is still being deleted", "hint: wait until it is gone"]);
     let gone = ending.changed("its end");
     wanted["metadata"]["finalizers"] = json!([]);
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
@@ -615,9 +628,103 @@ async fn a_crd_and_its_objects_are_one_bundle(at: &impl UnderTest) {
     assert_eq!(there(at, &thing(at, 1)).await["spec"], json!({"size": 1}));
     through.taken();
     assert_eq!(kubernetes.writer(&fence).apply(&objects(1)).await.unwrap().unchanged.len(), 2);
-    assert_eq!(through.writes(), Vec::<String>::new());
+    assert_eq!(through.taken().len(), 2, "one listing for each kind, and nothing else");
+    let mut theirs = thing(at, 1);
+    theirs["metadata"]["name"] = json!("theirs");
+    applied_by(at, "somebody", &theirs).await;
+    let all = bundle([config(at, "new", json!({})), crd(at), theirs]);
+    is(Kind::Invalid, Exit::Failed, &kubernetes.writer(&fence).apply(&all).await.unwrap_err());
+    assert_eq!(through.writes(), Vec::<String>::new(), "all is judged before anything is written");
     assert_eq!(kubernetes.writer(&fence).apply(&objects(2)).await.unwrap().written, [name_of(&thing(at, 2))]);
     assert_eq!(there(at, &thing(at, 2)).await["spec"], json!({"size": 2}));
+}
+
+/// Whoever answers for the objects of a kind learns of its new versions last.
+async fn a_version_that_is_not_served_so_far_is_waited_for(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let honest = kubernetes(at.client());
+    let newer = |size: u32| {
+        let mut thing = thing(at, size);
+        thing["apiVersion"] = json!(format!("{}.example.org/v2", at.namespace()));
+        thing
+    };
+    let grown = |what: &str| {
+        let mut crd = crd(at);
+        crd["metadata"]["annotations"] = json!({"what": what});
+        let mut version = crd["spec"]["versions"][0].clone();
+        version["name"] = json!("v2");
+        version["storage"] = json!(false);
+        crd["spec"]["versions"].as_array_mut().unwrap().push(version);
+        crd
+    };
+    honest.writer(&fence).apply(&bundle([crd(at), thing(at, 1)])).await.unwrap();
+    let applied = honest.writer(&fence).apply(&bundle([grown("once"), newer(2)])).await.unwrap();
+    assert_eq!(applied.written, [name_of(&crd(at)), name_of(&newer(2))]);
+
+    let (clock, lacking) = (stepped(), Arc::new(Mutex::new(1)));
+    let left = lacking.clone();
+    let through = Through::new(at.client(), move |request| {
+        let mut left = left.lock().unwrap();
+        match request.uri().path().contains("/v2/") && *left > 0 {
+            true => {
+                *left -= 1;
+                Picked::Answer(404, json!("404 page not found"))
+            }
+            false => Picked::Pass,
+        }
+    });
+    let late = Kubernetes::new(Client::new(through.clone(), "default"), LIMIT, clock.clone());
+    let (writer, wanted) = (late.writer(&fence), bundle([grown("twice"), newer(3)]));
+    // Two waits have an end; the third is for the server to come round.
+    let stepping = async {
+        clock.waited_for(3).await;
+        clock.advance(SignedDuration::from_secs(1));
+    };
+    let (applied, ()) = tokio::join!(writer.apply(&wanted), stepping);
+    assert_eq!(applied.unwrap().written, [name_of(&crd(at)), name_of(&newer(3))]);
+    // Learned from the CRD; and from discovery alone.
+    for late in [late, through.kubernetes()] {
+        *lacking.lock().unwrap() = 1;
+        let error = late.observe(&name_of(&newer(3))).await.unwrap_err();
+        is(Kind::Unavailable { wait: Some(Duration::from_secs(1)) }, Exit::Unknown, &error);
+        let seen = late.observe(&name_of(&newer(3))).await.unwrap();
+        assert_eq!(seen.object().unwrap().value()["spec"], json!({"size": 3}));
+    }
+    // With its CRD it is gone, whatever was learned.
+    honest.writer(&fence).delete(&look(at, &crd(at)).await, Dependents::Later).await.unwrap();
+    for name in [name_of(&crd(at)), name_of(&newer(3))] {
+        let gone = honest.wait_until(std::slice::from_ref(&name), "its end", LIMIT, |seen| {
+            Ok(match seen[0].object() {
+                None => Judgement::Met,
+                Some(_) => Judgement::Lacking("it is there".to_owned()),
+            })
+        });
+        gone.await.unwrap();
+    }
+}
+
+/// Of a kind that was just established everything is listed, until its storage is known to take a selector.
+async fn a_kind_is_new_until_it_was_watched(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let selected = Arc::new(Mutex::new(Vec::new()));
+    let seen = selected.clone();
+    let through = Through::new(at.client(), move |request| {
+        let query = request.uri().query().unwrap_or_default();
+        let is_list = *request.method() == Method::GET && !query.contains("watch=true");
+        if is_list && request.uri().path().ends_with("/things") {
+            seen.lock().unwrap().push(query.contains("fieldSelector"));
+        }
+        Picked::Pass
+    });
+    let kubernetes = through.kubernetes();
+    kubernetes.writer(&fence).apply(&bundle([crd(at), thing(at, 1)])).await.unwrap();
+    let before = kubernetes.observe(&name_of(&thing(at, 1))).await.unwrap();
+    assert!(!selected.lock().unwrap().contains(&true));
+    let wait = before.changed("another size");
+    applied_by(at, "somebody", &thing(at, 2)).await;
+    wait.wake.await.unwrap();
+    kubernetes.observe(&name_of(&thing(at, 1))).await.unwrap();
+    assert_eq!(selected.lock().unwrap().last(), Some(&true));
 }
 
 async fn a_namespace_and_its_objects_are_one_bundle(at: &impl UnderTest) {
@@ -632,12 +739,12 @@ async fn a_namespace_and_its_objects_are_one_bundle(at: &impl UnderTest) {
     let objects = [inner.clone(), unnamed.clone(), namespace.clone()];
     let error = kubernetes.writer(&fence).apply(&bundle(objects.clone())).await.unwrap_err();
     is(Kind::Invalid, Exit::Failed, &error);
-    says(&error, &["could not apply configmap b", "in which namespace"]);
+    says(&error, &["could not apply configmap b", "in which namespace", "hint: name one"]);
     let mut twice = unnamed.clone();
     twice["metadata"]["namespace"] = json!(within);
     let error = kubernetes.writer(&fence).apply(&bundle([unnamed, twice]).within(&within)).await.unwrap_err();
     is(Kind::Invalid, Exit::Failed, &error);
-    says(&error, &[&format!("could not apply configmap {within}/b"), "twice"]);
+    says(&error, &[&format!("could not apply configmap {within}/b"), "twice", "leave one away"]);
     let applied = kubernetes.writer(&fence).apply(&bundle(objects).within(&within)).await.unwrap();
     assert_eq!(applied.written[0], name_of(&namespace));
     assert_eq!(applied.written.len(), 3);
@@ -723,7 +830,7 @@ async fn a_kind_that_is_not_served_is_absent_by_discovery_alone(at: &impl UnderT
     assert_eq!(kubernetes.writer(&fence).delete(&seen, Dependents::Later).await.unwrap(), Deletion::Absent);
     let error = kubernetes.writer(&fence).apply(&bundle([thing(at, 1)])).await.unwrap_err();
     is(Kind::Invalid, Exit::Failed, &error);
-    says(&error, &["thing", "the API server has no Thing"]);
+    says(&error, &["thing", "the API server has no Thing", "hint: install the CRD"]);
     assert_eq!(through.writes(), Vec::<String>::new());
     let group = format!("{}.example.org", at.namespace());
     let stale = json!({
@@ -819,6 +926,22 @@ async fn what_the_server_cannot_read_is_not_tried_again(at: &impl UnderTest) {
     kubernetes.writer(&fence).apply(&bundle([deployment(json!(1), "1G")])).await.unwrap();
 }
 
+async fn what_failed_is_told_with_its_server_and_nothing_that_is_secret(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let url = "https://berth:canary@api.example.org:6443/k8s/canary?token=canary".parse().unwrap();
+    let kubernetes = kubernetes(at.client()).named(&url);
+    let unplaced = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
+    let [one, two] = [bundle([unplaced.clone()]), bundle([unplaced, thing(at, 1)])];
+    for (bundle, said) in [
+        (one, "could not apply configmap a at https://api.example.org:6443\n"),
+        (two, "2 things could not be done at https://api.example.org:6443\n"),
+    ] {
+        let error = kubernetes.writer(&fence).apply(&bundle).await.unwrap_err();
+        says(&error, &[said]);
+        assert!(!errors::render(&error).contains("canary"));
+    }
+}
+
 async fn a_watch_wakes_on_the_first_change_after_the_look(at: &impl UnderTest) {
     let object = config(at, "a", json!({"x": "1"}));
     let absent = look(at, &object).await.changed("its birth");
@@ -873,11 +996,56 @@ async fn a_forgotten_version_wakes_and_a_refused_watch_says_so(at: &impl UnderTe
                 false => Picked::Pass,
             }
         });
-        let seen = through.kubernetes().observe(&object).await.unwrap();
-        let woken = seen.changed("anything").wake.await;
+        let clock = stepped();
+        let kubernetes = Kubernetes::new(Client::new(through, "default"), LIMIT, clock.clone());
+        let seen = kubernetes.observe(&object).await.unwrap();
+        let woken = match select(seen.changed("anything").wake, pin!(clock.waited_for(1))).await {
+            Either::Left((woken, _)) => woken,
+            Either::Right(((), wake)) => {
+                clock.advance(SignedDuration::from_secs(1));
+                assert!(wakes, "{code} {body}");
+                wake.await
+            }
+        };
         assert_eq!(woken.is_ok(), wakes, "{code} {body}: {woken:?}");
         if let Err(error) = woken {
             says(&error, &["could not watch configmaps in namespace"]);
+        }
+    }
+}
+
+/// As a proxy may end each, or a server forget all.
+async fn a_watch_that_ends_without_a_word_is_not_opened_again_at_once(at: &impl UnderTest) {
+    let expired = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 410, "reason": "Expired",
+    });
+    for (code, body) in [(200, json!({"type": "BOOKMARK", "object": {}})), (410, expired)] {
+        let (clock, watches) = (stepped(), Arc::new(Mutex::new(0)));
+        let opened = watches.clone();
+        let through = Through::new(at.client(), move |request| {
+            if !request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+                return Picked::Pass;
+            }
+            let mut opened = opened.lock().unwrap();
+            *opened += 1;
+            // Else what opens it again at once would do so for ever.
+            if *opened > 9 { Picked::Answer(403, json!("no")) } else { Picked::Answer(code, body.clone()) }
+        });
+        let kubernetes = Kubernetes::new(Client::new(through, "default"), LIMIT, clock.clone());
+        let name = [name_of(&config(at, "a", json!({})))];
+        let waited = kubernetes
+            .wait_until(&name, "nothing", Duration::from_secs(60), |_| Ok(Judgement::Lacking(String::new())));
+        let stepping = async {
+            for looks in 1..=3 {
+                // The wait has an end, too.
+                clock.waited_for(1 + looks).await;
+                assert_eq!(*watches.lock().unwrap(), looks);
+                clock.advance(SignedDuration::from_secs(1));
+            }
+        };
+        tokio::select! {
+            waited = waited => panic!("{waited:?}"),
+            () = stepping => {}
         }
     }
 }
@@ -934,7 +1102,7 @@ async fn a_wait_sees_what_goes(at: &impl UnderTest) {
 }
 
 async fn a_wait_that_is_over_tells_what_was_lacking(at: &impl UnderTest) {
-    let clock = Clock::stepped("2026-01-05T12:00:00Z".parse().unwrap());
+    let clock = stepped();
     let kubernetes = Kubernetes::new(at.client(), LIMIT, clock.clone());
     let name = [name_of(&config(at, "a", json!({})))];
     let waited = kubernetes.wait_until(&name, "the impossible", Duration::from_secs(60), |_| {
@@ -943,7 +1111,30 @@ async fn a_wait_that_is_over_tells_what_was_lacking(at: &impl UnderTest) {
     });
     let error = waited.await.unwrap_err();
     is(Kind::Unavailable { wait: None }, Exit::Unknown, &error);
-    says(&error, &["could not see the impossible within 60s", "it was not there"]);
+    says(
+        &error,
+        &["could not see the impossible within 60s", "it was not there", "hint: what was seen last"],
+    );
+    let asks_to_wait = Through::new(at.client(), move |request| {
+        if !request.uri().path().ends_with("/configmaps") {
+            return Picked::Pass;
+        }
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 429,
+            "reason": "TooManyRequests", "message": "not yet", "details": {"retryAfterSeconds": 1},
+        });
+        Picked::Answer(429, status)
+    });
+    let clock = stepped();
+    let asks_to_wait = Kubernetes::new(Client::new(asks_to_wait, "default"), LIMIT, clock.clone());
+    let late = asks_to_wait.wait_until(&name, "it", Duration::from_secs(60), |_| Ok(Judgement::Met));
+    // For the end, and because it was asked to.
+    let stepping = async {
+        clock.waited_for(2).await;
+        clock.advance(SignedDuration::from_secs(61));
+    };
+    let (late, ()) = tokio::join!(late, stepping);
+    says(&late.unwrap_err(), &["could not see it within 60s", "not yet"]);
     let hopeless = kubernetes.wait_until(&name, "hope", LIMIT, |_| anyhow::bail!("there is none"));
     assert_eq!(hopeless.await.unwrap_err().to_string(), "there is none");
 }
@@ -978,6 +1169,8 @@ facts! {
     what_is_not_ours_is_not_deleted
     what_is_held_by_a_finalizer_is_under_way
     a_crd_and_its_objects_are_one_bundle
+    a_version_that_is_not_served_so_far_is_waited_for
+    a_kind_is_new_until_it_was_watched
     a_namespace_and_its_objects_are_one_bundle
     what_belongs_into_an_ending_namespace_may_be_tried_again
     what_may_not_be_listed_is_unknown
@@ -986,9 +1179,11 @@ facts! {
     discovery_is_asked_once_and_again_for_what_it_lacks
     everything_that_failed_is_told
     what_the_server_cannot_read_is_not_tried_again
+    what_failed_is_told_with_its_server_and_nothing_that_is_secret
     a_watch_wakes_on_the_first_change_after_the_look
     one_watch_serves_many_objects
     a_forgotten_version_wakes_and_a_refused_watch_says_so
+    a_watch_that_ends_without_a_word_is_not_opened_again_at_once
     a_wait_goes_on_until_it_is_met_from_before_its_kind_is_there
     a_wait_sees_what_goes
     a_wait_that_is_over_tells_what_was_lacking

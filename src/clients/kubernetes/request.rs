@@ -26,6 +26,8 @@ pub struct Denial {
     pub failure: Failure,
     /// The API server's own word, if it is one.
     status: Option<Box<Status>>,
+    /// Whether the answer is 404, whoever gave it.
+    is_not_found: bool,
 }
 
 impl Denial {
@@ -46,6 +48,12 @@ impl Denial {
         self.status.is_some()
     }
 
+    /// Whether nothing was found, be it the object, its namespace, or the path: a server that does not serve a kind so
+    /// far answers with a page.
+    pub fn is_not_found(&self) -> bool {
+        self.is_not_found
+    }
+
     /// Whether the server has forgotten the version that was asked for.
     pub fn is_expired(&self) -> bool {
         let forgotten = [reason::EXPIRED, reason::GONE];
@@ -60,13 +68,16 @@ impl Denial {
     /// Of an answer that is no success.
     fn answered(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        // At once is no time to wait.
+        let retry_after = retry_after.filter(|seconds| *seconds > 0);
         let Some(status) = own_word(code, body) else {
             // Not the body: some pages show the request that they answer, its token too.
             let of =
                 headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no content type");
             let of: String = of.chars().filter(|c| !c.is_control()).take(60).collect();
             let detail = format!("the answer is {code}, and no Status of Kubernetes ({of})");
-            return Failure { kind: kind(code.as_u16(), retry_after), detail }.into();
+            let failure = Failure { kind: kind(code.as_u16(), retry_after), detail };
+            return Self { is_not_found: code == StatusCode::NOT_FOUND, ..failure.into() };
         };
         let mut denial = Self::from(kube::Error::Api(status));
         if let Kind::Unavailable { wait: wait @ None } = &mut denial.failure.kind {
@@ -78,7 +89,7 @@ impl Denial {
 
 impl From<Failure> for Denial {
     fn from(failure: Failure) -> Self {
-        Self { failure, status: None }
+        Self { failure, status: None, is_not_found: false }
     }
 }
 
@@ -102,7 +113,8 @@ impl From<kube::Error> for Denial {
                     "" => format!("the answer is {} {}", status.code, status.reason),
                     message => message.to_owned(),
                 };
-                return Self { failure: Failure { kind, detail }, status: Some(status) };
+                let is_not_found = status.code == 404;
+                return Self { failure: Failure { kind, detail }, status: Some(status), is_not_found };
             }
             // Its text may quote the answer.
             SerdeError(e) => {
