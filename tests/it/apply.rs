@@ -25,7 +25,7 @@ use berth::{
 };
 use futures::{
     FutureExt,
-    future::{BoxFuture, Either, join_all, select},
+    future::{BoxFuture, Either, join_all, pending, select},
 };
 use hyper::http::{Method, Request, Response};
 use jiff::SignedDuration;
@@ -679,8 +679,12 @@ async fn a_version_that_is_not_served_so_far_is_waited_for(at: &impl UnderTest) 
     let stepping = async {
         clock.waited_for(3).await;
         clock.advance(SignedDuration::from_secs(1));
+        pending().await
     };
-    let (applied, ()) = tokio::join!(writer.apply(&wanted), stepping);
+    let applied = tokio::select! {
+        applied = writer.apply(&wanted) => applied,
+        never = stepping => never,
+    };
     assert_eq!(applied.unwrap().written, [name_of(&crd(at)), name_of(&newer(3))]);
     // Learned from the CRD; and from discovery alone.
     for late in [late, through.kubernetes()] {
@@ -1132,8 +1136,12 @@ async fn a_wait_that_is_over_tells_what_was_lacking(at: &impl UnderTest) {
     let stepping = async {
         clock.waited_for(2).await;
         clock.advance(SignedDuration::from_secs(61));
+        pending().await
     };
-    let (late, ()) = tokio::join!(late, stepping);
+    let late = tokio::select! {
+        late = late => late,
+        never = stepping => never,
+    };
     says(&late.unwrap_err(), &["could not see it within 60s", "not yet"]);
     let hopeless = kubernetes.wait_until(&name, "hope", LIMIT, |_| anyhow::bail!("there is none"));
     assert_eq!(hopeless.await.unwrap_err().to_string(), "there is none");
