@@ -18,4 +18,6 @@ pub mod payload;
 
 pub mod plan;
 
+pub mod diagnosis;
+
 pub mod template;

@@ -14,6 +14,7 @@ mod claims;
 mod contract;
 mod crash;
 mod depth;
+mod diagnosis;
 mod embedded;
 mod environment;
 mod executable;
