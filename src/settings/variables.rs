@@ -43,7 +43,7 @@ pub(super) fn layers(environment: &Environment, directory: &Path) -> Result<Vec<
     let mut layers = Vec::new();
     let mut names = environment.names(PREFIX).filter(others).peekable();
     if names.peek().is_some() {
-        let schema = schema_value();
+        let schema = keys();
         for name in names {
             match resolve(&schema, &name[PREFIX.len()..]) {
                 Some(key) => layers.push(sourced(name, layer(key, name, environment)?)),
@@ -58,6 +58,15 @@ pub(super) fn layers(environment: &Environment, directory: &Path) -> Result<Vec<
         layers.push(sourced(STORE, store::choice(&choice)));
     }
     Ok(layers)
+}
+
+/// The schema, without the version at its top: that is of a file's format, and a variable has none.
+fn keys() -> Value {
+    let mut schema = schema_value();
+    if let Some(top) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        top.remove("version");
+    }
+    schema
 }
 
 /// Whether Kubernetes itself puts this variable into every pod beside a Service that is called `berth…`.
@@ -144,12 +153,7 @@ fn spell(node: &Value, before: &str, wanted: &str, known: &mut Vec<String>) {
 }
 
 fn children(node: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    // The version is of a file's format; a variable has none.
-    node.get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| *key != "version")
+    node.get("properties").and_then(Value::as_object).into_iter().flatten()
 }
 
 /// What stands below names that the user chooses.

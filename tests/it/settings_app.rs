@@ -305,7 +305,7 @@ fn tests_are_of_one_kind_and_leave_results_that_can_be_read() {
     assert_snapshot!(refused("tests: {command: [make]}"), @"error: berth.yaml:1:18: `tests.command` needs `junit`: a command that leaves no results behind has failed");
     assert_snapshot!(refused("tests: {command: [], junit: a}"), @"error: berth.yaml:1:18: `tests.command` names no program");
     assert_snapshot!(refused("tests: {report: a, junit: b}"), @"error: berth.yaml:1:27: `junit` is handed in by the job that `report` names");
-    assert_snapshot!(refused("tests: {report: a, job: b}"), @"error: berth.yaml:1:25: `tests` takes one kind, and here are both `job` and `report`");
+    assert_snapshot!(refused("tests: {report: a, job: b}"), @"error: berth.yaml:1:17: `tests` takes one kind, and here are both `job` and `report`");
     assert_snapshot!(refused("tests: {timeout: 1m}"), @"error: berth.yaml:1:8: `tests` has none of `job`, `report`, `command`");
 }
 
