@@ -126,10 +126,10 @@ fn nothing_beside(keys: &Keys<'_>) -> Result<(), UserError> {
 }
 
 fn labels(keys: &Keys<'_>) -> BTreeMap<LabelKey, LabelValue> {
-    let said = keys.layers.0.iter().filter_map(|source| {
+    let mut said = keys.layers.0.iter().rev().filter_map(|source| {
         source.layer.providers.as_ref()?.get(keys.name)?.value.namespace_labels.as_ref()
     });
-    match said.last() {
+    match said.next() {
         Some(labels) => labels.iter().map(|(key, at)| (key.clone(), at.value.clone())).collect(),
         None => BTreeMap::from([defaults::namespace_label()]),
     }

@@ -48,7 +48,7 @@ pub use placeholders::{built_in_names, explain, host_variable};
 pub use pools::PoolSettings;
 pub use provider_values::{
     DiskFormat, ImageReference, LabelKey, LabelValue, NetworkModel, ProviderKind, ProxmoxName, SecretName,
-    ServerVersion, SshKey,
+    ServerVersion, SshKey, TokenRole,
 };
 pub use providers::{ArgoCd, Inside, Postgres, ProviderSettings, VaultToken};
 pub use secrets::{AppSecrets, Secret};

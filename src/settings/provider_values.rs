@@ -101,6 +101,17 @@ text!(
     |text| (1..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 );
 text!(
+    /// A role by which Vault makes tokens.
+    TokenRole, "role of tokens in Vault", "1 to 128 letters, digits, '-', '_' or '.', of which the first is no '.'",
+    {"type": "string", "minLength": 1, "maxLength": 128},
+    // It becomes a segment of a request's path.
+    |text| {
+        (1..=128).contains(&text.len())
+            && !text.starts_with('.')
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    }
+);
+text!(
     /// A public key that may log in to machines, one line of `authorized_keys`.
     SshKey, "public key of SSH", "one line: its kind, its base64, and a comment if you like",
     {"type": "string", "minLength": 1},

@@ -13,7 +13,7 @@ use super::{
     layers::{Found, Layers, Place},
     nearest::nearest,
     placeholders::Names,
-    provider_values::{ImageReference, ProviderKind},
+    provider_values::{ImageReference, ProviderKind, TokenRole},
     secrets::{self, Secret},
     source::{self, Source},
     store,
@@ -66,6 +66,8 @@ pub struct VaultToken {
     pub name: ObjectName,
     /// That Secret's namespace.
     pub namespace: Namespace,
+    /// The role by which it is made.
+    pub role: TokenRole,
     /// The policies that it has; there is one.
     pub policies: Vec<String>,
     /// How long it lives.
@@ -250,6 +252,7 @@ impl<'a> Keys<'a> {
             namespace: self
                 .find(|p| keys(p)?.namespace.as_ref())
                 .map_or_else(defaults::deploy_namespace, Found::cloned),
+            role: self.find(|p| keys(p)?.role.as_ref()).map_or_else(defaults::token_role, Found::cloned),
             policies,
             ttl: self.find(|p| keys(p)?.ttl.as_ref()).map_or(life, |found| found.value.0),
         }))

@@ -14,6 +14,7 @@ use crate::{domain::names::ContextName, errors::UserError};
 use std::{fmt, path::PathBuf};
 
 /// Where the documents are.
+#[allow(clippy::large_enum_variant, reason = "one of them a process; a box would only be noise")]
 #[derive(Debug, Clone)]
 pub enum Store {
     /// In Vault.

@@ -260,9 +260,9 @@ fn operators_are_sources_and_known_charts_need_no_more_than_their_name() {
 fn a_source_has_one_kind_and_only_the_keys_of_it() {
     let wrong = |source: &str| provider(&format!("resources: [{source}]")).refused();
     assert_snapshot!(wrong("{version: '1'}"), @"error: platform.yaml:4:17: `providers.k3s.resources[0]` has none of `manifests`, `kustomize`, `chart`, `argo-cd`");
-    assert_snapshot!(wrong("{manifests: a, chart: b}"), @"error: platform.yaml:4:36: `providers.k3s.resources[0]` takes one of its kinds, and here are both `manifests` and `chart`");
-    assert_snapshot!(wrong("{manifests: a, version: '1'}"), @"error: platform.yaml:4:38: `version` is for `chart`, and this source is `manifests`");
-    assert_snapshot!(wrong("{kustomize: a, namespace: x}"), @"error: platform.yaml:4:40: `namespace` is for `chart`, and this source is `kustomize`");
+    assert_snapshot!(wrong("{manifests: a, chart: b}"), @"error: platform.yaml:4:39: `providers.k3s.resources[0]` takes one of its kinds, and here are both `manifests` and `chart`");
+    assert_snapshot!(wrong("{manifests: a, version: '1'}"), @"error: platform.yaml:4:41: `version` is for `chart`, and this source is `manifests`");
+    assert_snapshot!(wrong("{kustomize: a, namespace: x}"), @"error: platform.yaml:4:43: `namespace` is for `chart`, and this source is `kustomize`");
     assert_snapshot!(wrong("{chart: a/b, repo: 'https://charts.example.com'}"), @"error: platform.yaml:4:25: `chart` is the chart's name in `repo`, not a path");
     assert_snapshot!(wrong("{chart: a, repo: 'git@example.com'}"), @r#"error: platform.yaml:4:34: "git@example.com" is no chart repository: an address that begins with https:// or http://, without credentials"#);
     assert_snapshot!(wrong("{chart: 'https://example.com/a.tgz'}"), @"error: platform.yaml:4:25: `chart` is a directory, a name in `repo`, or begins with oci://");
@@ -280,11 +280,11 @@ fn a_placeholder_of_the_platforms_is_one_of_berths_own() {
         chart(&format!("x-${{{name}}}")).settings();
     }
     assert_snapshot!(chart("${CLUSTER_NAM}").refused(), @r"
-    error: platform.yaml:4:46: `providers.k3s.operators[0].values.a[0].b`: ${CLUSTER_NAM} is unknown, did you mean ${CLUSTER_NAME}?
+    error: platform.yaml:4:47: `providers.k3s.operators[0].values.a[0].b`: ${CLUSTER_NAM} is unknown, did you mean ${CLUSTER_NAME}?
     hint: known are ADDRESS, CLUSTER_IP, CLUSTER_NAME, HEAD_SHA, MERGE_SHA, NAME, NODE_ADDRESS, NODE_IP, OWNER, PR_NUMBER, REPO, REPOSITORY
     ");
     assert_snapshot!(chart("${HOST}").refused(), @r"
-    error: platform.yaml:4:46: `providers.k3s.operators[0].values.a[0].b`: ${HOST} has no value without a domain
+    error: platform.yaml:4:47: `providers.k3s.operators[0].values.a[0].b`: ${HOST} has no value without a domain
     hint: set `dns.domain` in the platform file
     ");
     // What an app file says must not stand in what is the platform's.
@@ -329,7 +329,14 @@ fn a_token_of_vault_has_policies_of_its_own() {
         (token.name.as_ref(), token.namespace.as_ref(), token.ttl.as_hours()),
         ("vault-token", "default", 48)
     );
-    assert_eq!(token.policies, ["preview"]);
+    assert_eq!(
+        (token.policies.as_slice(), token.role.as_ref()),
+        (["preview".to_owned()].as_slice(), "berth")
+    );
+    let own = provider("vault-token: {policies: [preview], role: previews}").settings();
+    assert_eq!(k3s(&own).inside.vault_token.as_ref().unwrap().role.as_ref(), "previews");
+    // It is a segment of a request's path.
+    assert_snapshot!(provider("vault-token: {policies: [preview], role: ../../sys/seal}").refused(), @r#"error: platform.yaml:4:46: "../../sys/seal" is no role of tokens in Vault: 1 to 128 letters, digits, '-', '_' or '.', of which the first is no '.'"#);
 }
 
 // ---- Vault ----

@@ -3,7 +3,9 @@
 use super::super::{
     amounts::{Bytes, Cidr, Prefix, VmIds},
     app_values::{ObjectName, Release},
-    provider_values::{DiskFormat, ImageReference, LabelKey, LabelValue, NetworkModel, ServerVersion},
+    provider_values::{
+        DiskFormat, ImageReference, LabelKey, LabelValue, NetworkModel, ServerVersion, TokenRole,
+    },
     values::Namespace,
 };
 use jiff::SignedDuration;
@@ -91,6 +93,10 @@ pub(in crate::settings) const VIP_RETRY: SignedDuration = SignedDuration::from_s
 /// The Secret of an environment's token of Vault.
 pub(in crate::settings) fn vault_token() -> ObjectName {
     "vault-token".parse().expect("a label of letters")
+}
+/// The role by which that token is made.
+pub(in crate::settings) fn token_role() -> TokenRole {
+    "berth".parse().expect("a word of letters")
 }
 /// What a PostgreSQL is called.
 pub(in crate::settings) fn postgres() -> ObjectName {

@@ -8,7 +8,7 @@ use super::super::{
     duration::Duration,
     provider_values::{
         DiskFormat, ImageReference, LabelKey, LabelValue, NetworkModel, ProviderKind, ProxmoxName,
-        SecretName, ServerVersion, SshKey,
+        SecretName, ServerVersion, SshKey, TokenRole,
     },
     values::{FilePath, Namespace, PoolName, Switch, Word},
 };
@@ -213,6 +213,9 @@ keys!(
         /// That Secret's namespace.
         #[schemars(extend("default" = defaults::deploy_namespace().as_ref()))]
         namespace: At<Namespace>,
+        /// The role of Vault's tokens by which it is made (`auth/token/create/ROLE`); it must allow these policies.
+        #[schemars(extend("default" = defaults::token_role().as_ref()))]
+        role: At<TokenRole>,
         /// The policies that it has; none of them may be berth's own.
         policies: At<Vec<Word>>,
         /// How long it lives. Default: as long as an environment may.
