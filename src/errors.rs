@@ -79,7 +79,12 @@ pub fn exit(error: &anyhow::Error) -> Exit {
 
 /// The error as its reader meets it: the message, its causes once each, and the hint.
 pub fn render(error: &anyhow::Error) -> String {
-    let mut out = String::from("error: ");
+    format!("error: {}", explain(error))
+}
+
+/// The same where it is plain that something went wrong.
+pub fn explain(error: &anyhow::Error) -> String {
+    let mut out = String::new();
     let mut said: Vec<String> = Vec::new();
     for cause in error.chain() {
         let cause = cause.to_string();

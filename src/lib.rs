@@ -36,6 +36,9 @@ pub mod domain;
 
 pub mod documents;
 pub mod engine;
+pub mod providers;
+pub mod reporters;
+pub mod steps;
 
 pub mod clients;
 pub mod stores;

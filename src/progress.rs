@@ -11,10 +11,17 @@ use std::fmt;
 
 /// What a look came to.
 pub enum Progress {
-    /// Nothing is left to do.
-    Done,
+    /// Nothing is left to do; in a few words, what it came to.
+    Done(String),
     /// Something else must happen first.
     Waiting(Wait),
+}
+
+impl Progress {
+    /// Nothing is left to do.
+    pub fn done(detail: impl fmt::Display) -> Self {
+        Self::Done(detail.to_string())
+    }
 }
 
 /// What is waited for.

@@ -47,15 +47,22 @@ impl Basis {
 /// and to make one from the same parts does not:
 ///
 /// ```compile_fail,E0451
-/// use berth::documents::claims::Fence;
-/// fn forge(claim: berth::domain::claim::Claim, version: berth::documents::Version) -> Fence {
-///     Fence { claim, version }
+/// use berth::documents::claims::{Claims, Fence};
+/// fn forge(claim: berth::domain::claim::Claim, version: berth::documents::Version, claims: Claims) -> Fence {
+///     Fence { claim, version, claims }
 /// }
 /// ```
-#[derive(Debug)]
 pub struct Fence {
     claim: Claim,
     version: Version,
+    claims: Claims,
+}
+
+impl std::fmt::Debug for Fence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { claim, version, claims: _ } = self;
+        f.debug_struct("Fence").field("claim", claim).field("version", version).finish_non_exhaustive()
+    }
 }
 
 impl Fence {
@@ -70,6 +77,10 @@ impl Fence {
     /// Whose environment.
     pub fn name(&self) -> EnvironmentName {
         self.claim.name()
+    }
+    /// Whether it still stands, by a read.
+    pub async fn check(&self) -> Result<Check> {
+        self.claims.check(self).await
     }
     /// The run counts, not the generation alone: that starts again when a claim is gone and comes anew.
     fn stands(&self, claim: &Claim) -> bool {
@@ -117,7 +128,7 @@ impl Claims {
     pub async fn take(&self, basis: Basis, claim: Claim) -> Result<Fence, NotWritten> {
         debug_assert_eq!(basis.name, claim.name(), "a claim is written under its own name");
         let version = self.write(&claim, &basis.version).await?;
-        Ok(Fence { claim, version })
+        Ok(Fence { claim, version, claims: self.clone() })
     }
 
     /// Whether the fence still stands, by a read.
@@ -146,7 +157,7 @@ impl Claims {
         debug_assert!(fence.stands(&claim), "a transition keeps generation and run");
         match self.write(&claim, &fence.version).await {
             Ok(version) => {
-                *fence = Fence { claim, version };
+                (fence.claim, fence.version) = (claim, version);
                 Ok(Check::Current)
             }
             Err(NotWritten::Conflict) => Ok(Check::Superseded),

@@ -168,8 +168,30 @@ pub struct Removal {
     pub context: Option<ContextName>,
     /// What was made there.
     pub objects: Vec<ObjectName>,
+    /// What was made in other clusters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Elsewhere>,
     /// The names that lead to it.
     pub hosts: Vec<DnsName>,
+}
+
+/// One object of another cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Elsewhere {
+    /// The kubeconfig context of that cluster; `None` is the one that berth itself runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextName>,
+    /// What was made there.
+    pub object: ObjectName,
+}
+
+fn add<T: Clone + PartialEq>(known: &mut Vec<T>, more: &[T]) {
+    for one in more {
+        if !known.contains(one) {
+            known.push(one.clone());
+        }
+    }
 }
 
 /// A transition that the present state does not allow.
@@ -241,6 +263,10 @@ impl Claim {
     pub fn wish(&self) -> Wish {
         self.wish
     }
+    /// Which life of the environment this is.
+    pub fn uid(&self) -> &ClaimUid {
+        &self.uid
+    }
     /// Which taking wrote it, by number.
     pub fn generation(&self) -> Generation {
         self.generation
@@ -291,6 +317,19 @@ impl Claim {
     /// With a later end of life, or an earlier one.
     pub fn expiring(self, expires: Timestamp) -> Self {
         Self { expires, ..self }
+    }
+    /// Made so from now on. What something may have been made by already is kept, and never forgotten: another provider,
+    /// or another cluster, is for a later life.
+    pub fn made_by(mut self, new: &Removal) -> Self {
+        let old = &mut self.removal;
+        if matches!(self.state, State::Waiting { .. }) {
+            *old = new.clone();
+        } else if (&old.provider, &old.context) == (&new.provider, &new.context) {
+            add(&mut old.objects, &new.objects);
+            add(&mut old.elsewhere, &new.elsewhere);
+        }
+        add(&mut old.hosts, &new.hosts);
+        self
     }
     /// Having told people.
     pub fn reporting(self, reported: Reported) -> Self {

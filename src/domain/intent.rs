@@ -119,7 +119,7 @@ pub fn decide(
     let expired = claim.expires() <= now;
     Ok(match (occasion, wanted) {
         (Occasion::Event, Wanted::Up(head)) => {
-            let ours = ours.wishing(Wish::Up).wanting(head);
+            let ours = ours.wishing(Wish::Up).wanting(head).made_by(&terms.removal);
             // What is built anew has a whole life before it, or the next sweep would find its time over;
             // what stands keeps the life that it has.
             let anew = |ours: Claim| ours.expiring(now.saturating_add(terms.life).unwrap_or(Timestamp::MAX));

@@ -17,6 +17,9 @@ pub mod intent;
 pub mod payload;
 
 pub mod plan;
+pub mod report;
+pub mod results;
+pub mod scope;
 
 pub mod diagnosis;
 

@@ -1,6 +1,7 @@
 //! The named steps that make an intent true, and which must be done before which. Pure.
 //!
-//! A Down is the Up turned round: what a step needs is removed after it. Must never: hold two sets of edges.
+//! A Down is the Up turned round: what others stand on is removed after them. What stands on something is undone side by
+//! side, because it goes with the ground in any case. Must never: hold two sets of edges.
 
 use serde::Serialize;
 use std::{
@@ -104,9 +105,11 @@ impl Plan {
             }
         }
         if direction == Direction::Down {
-            let turned = steps.iter().rev().map(|(step, _)| {
-                let after = steps.iter().filter(|(_, before)| before.contains(step));
-                (*step, after.map(|(step, _)| *step).collect())
+            // What stands on nothing goes last, and takes with it what was made on it.
+            let on_something: BTreeSet<_> =
+                steps.iter().filter(|(_, before)| !before.is_empty()).map(|(step, _)| *step).collect();
+            let turned = steps.iter().rev().map(|(step, before)| {
+                (*step, if before.is_empty() { on_something.clone() } else { BTreeSet::new() })
             });
             steps = turned.collect();
         }

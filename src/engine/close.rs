@@ -4,7 +4,7 @@
 //! over v -> end the claim. The pool is written even if nothing of ours is in it, so that every allocation begun earlier
 //! fails; and freed by name, whatever the claim lists, because a run may have died between pool and claim.
 
-use super::{Engine, Opened, hold::Change};
+use super::{Opened, Protocol, hold::Change};
 use crate::{
     documents::claims::{Check, Fence},
     domain::{
@@ -52,7 +52,7 @@ pub enum Freed {
     Superseded,
 }
 
-impl Engine {
+impl Protocol {
     /// draining -> cooling, or back to held if it was reopened meanwhile. To be called when everything was seen absent.
     pub async fn removed(&self, fence: &mut Fence) -> Result<Removed> {
         let (pools, claim) = (&self.pools, fence.claim().clone());

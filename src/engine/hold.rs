@@ -56,7 +56,8 @@ pub(super) enum Change<T> {
 impl Pools {
     /// waiting -> held. The document of the pool first, the claim second: a run that dies between the two leaves an
     /// entry that its claim's name explains.
-    pub async fn hold(&self, fence: &mut Fence) -> Result<Holding> {
+    /// `in_use`: by live objects of others, whatever the documents say.
+    pub async fn hold(&self, fence: &mut Fence, in_use: &BTreeSet<Ipv4Addr>) -> Result<Holding> {
         let name = fence.name();
         let holding = self
             .change(async |pool| {
@@ -64,7 +65,8 @@ impl Pools {
                 if check == Check::Superseded {
                     return Ok(Change::Keep(Holding::Superseded));
                 }
-                Ok(match pool.allocate(&name, &self.layout, &self.taken_beside(others)) {
+                let taken = &self.taken_beside(others) | in_use;
+                Ok(match pool.allocate(&name, &self.layout, &taken) {
                     Allocation::Already(block) | Allocation::Completed(block) | Allocation::New(block) => {
                         Change::Write(Holding::Held(block))
                     }
@@ -85,6 +87,13 @@ impl Pools {
         let name = fence.name();
         let Some(block) = fence.claim().addresses() else { return Ok(Verified::Ours) };
         self.change(async |pool| {
+            // Mostly all is well, and then nobody else's claim matters.
+            if pool.clone().restore(&name, block, &BTreeSet::new()) == Standing::Whole {
+                return Ok(Change::Keep(match self.claims.check(fence).await? {
+                    Check::Current => Verified::Ours,
+                    Check::Superseded => Verified::Superseded,
+                }));
+            }
             let (check, others) = self.claims.check_among_all(fence).await?;
             if check == Check::Superseded {
                 return Ok(Change::Keep(Verified::Superseded));

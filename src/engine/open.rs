@@ -1,7 +1,7 @@
 //! Read the claim, *then* the world, *then* write over exactly that claim: what is written was decided on a world at
 //! least as new as the claim that it replaces. So a late run of an old event cannot win.
 
-use super::Engine;
+use super::Protocol;
 use crate::{
     documents::{NotWritten, claims::Fence},
     domain::{
@@ -26,7 +26,7 @@ pub enum Opened {
     },
 }
 
-impl Engine {
+impl Protocol {
     /// `wanted` reads what the holder wants now (for a pull request: from GitHub). It is asked anew at every try.
     pub async fn open(
         &self,

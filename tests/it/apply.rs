@@ -14,9 +14,9 @@ use berth::{
     clients::{
         Failure, Kind,
         kubernetes::{
-            Deletion, Dependents, Judgement, Kubernetes, Owner, Seen,
+            Deletion, Dependents, Judgement, Kubernetes, Mark, Owner, Seen,
             condition::condition,
-            manifest::{APPLIED, Bundle, ENVIRONMENT, GENERATION},
+            manifest::{APPLIED, Bundle, CLAIM, ENVIRONMENT, GENERATION},
         },
     },
     clock::Clock,
@@ -247,12 +247,12 @@ async fn what_is_applied_is_there_with_its_marks(at: &impl UnderTest) {
     assert_eq!(found["data"], json!({"a": "1"}));
     assert_eq!(
         found["metadata"]["labels"],
-        json!({ENVIRONMENT: fence.name().to_string(), GENERATION: fence.claim().generation().to_string()})
+        json!({ENVIRONMENT: "pr-shop-7", CLAIM: "uid-1", GENERATION: "1"})
     );
     assert!(found["metadata"]["annotations"][APPLIED].is_string());
     assert_eq!(
         look(at, &one).await.object().unwrap().owner(&fence.name()),
-        Owner::Own(fence.claim().generation())
+        Owner::Own(Mark { claim: Some("uid-1".into()), generation: fence.claim().generation() })
     );
 }
 
@@ -389,6 +389,31 @@ async fn a_newer_run_marks_what_it_leaves_as_it_is(at: &impl UnderTest) {
     through.taken();
     let again = kubernetes.writer(&newer).apply(&bundle([wanted.clone()])).await.unwrap();
     assert_eq!((again.unchanged.len(), through.writes()), (1, vec![]), "once is enough");
+}
+
+async fn what_an_earlier_life_left_is_written_over_by_the_living_one_only(at: &impl UnderTest) {
+    let takings = Takings::new();
+    let through = Through::counting(at.client());
+    let kubernetes = through.kubernetes();
+    let (wanted, other) = (config(at, "a", json!({"x": "old"})), config(at, "b", json!({})));
+    let (late, last) = (takings.take(7).await, takings.take(7).await);
+    kubernetes.writer(&last).apply(&bundle([wanted.clone()])).await.unwrap();
+    takings.end(last).await;
+    // Generation 1 again, over what generation 2 of the earlier life has left.
+    let living = takings.take(7).await;
+    let applied = kubernetes.writer(&living).apply(&bundle([wanted.clone()])).await.unwrap();
+    assert_eq!((applied.marked, applied.written), (vec![name_of(&wanted)], vec![]));
+    assert_eq!(there(at, &wanted).await["metadata"]["labels"][CLAIM], "uid-2");
+    through.taken();
+    let seen = look(at, &wanted).await;
+    for error in [
+        kubernetes.writer(&late).apply(&bundle([wanted.clone(), other])).await.unwrap_err(),
+        kubernetes.writer(&late).delete(&seen, Dependents::Later).await.unwrap_err(),
+    ] {
+        is(Kind::Superseded, Exit::Superseded, &error);
+        says(&error, &["another life of this environment has begun"]);
+    }
+    assert_eq!(through.writes(), Vec::<String>::new());
 }
 
 async fn an_older_run_is_refused_at_the_object(at: &impl UnderTest) {
@@ -1168,6 +1193,7 @@ facts! {
     what_is_no_longer_wanted_goes
     a_newer_run_marks_what_it_leaves_as_it_is
     an_older_run_is_refused_at_the_object
+    what_an_earlier_life_left_is_written_over_by_the_living_one_only
     a_late_write_of_an_older_run_loses
     what_has_appeared_since_the_look_is_a_conflict
     a_late_write_over_what_has_gone_since_loses

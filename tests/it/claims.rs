@@ -50,6 +50,7 @@ pub(crate) fn removal() -> Removal {
             object("v1", "Namespace", None),
             object("cluster.x-k8s.io/v1beta2", "Cluster", Some("pr-shop-42")),
         ],
+        elsewhere: vec![],
         hosts: vec!["pr-42-shop.preview.example.org".parse().expect("a host")],
     }
 }
@@ -377,8 +378,13 @@ fn a_person_can_read_a_claim_at_night() {
 
 #[test]
 fn a_claim_that_knows_little_says_little() {
-    let removal =
-        Removal { provider: ProviderKind::Namespace, context: None, objects: vec![], hosts: vec![] };
+    let removal = Removal {
+        provider: ProviderKind::Namespace,
+        context: None,
+        objects: vec![],
+        elsewhere: vec![],
+        hosts: vec![],
+    };
     let claim = Claim::first(pull("acme/shop#42"), (uid("u"), run("r")), None, removal, at(0), LIFE);
     insta::assert_snapshot!(json_of(&claim).to_string(), @r#"{"created":"2026-01-05T12:00:00Z","expires":"2026-01-08T12:00:00Z","generation":1,"holder":{"pull-request":{"number":42,"repo":"acme/shop"}},"removal":{"hosts":[],"objects":[],"provider":"namespace"},"run":"r","schema":1,"state":{"is":"waiting","since":"2026-01-05T12:00:00Z"},"uid":"u","wish":"up"}"#);
 }

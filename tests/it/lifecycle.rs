@@ -10,7 +10,7 @@ use berth::{
         intent::{Occasion, Terms, Then, Wanted},
         pool::Layout,
     },
-    engine::{Engine, Freed, Holding, Ids, Opened, Pace, Pools, Presence, Removed, Verified},
+    engine::{Freed, Holding, Ids, Opened, Pace, Pools, Presence, Protocol, Removed, Verified},
     rehearsal::World,
 };
 use jiff::SignedDuration;
@@ -50,7 +50,7 @@ impl Stage {
         self.open.lock().unwrap().insert(pull(number).to_string(), open);
     }
 
-    pub(crate) fn engine(&self, run: &str) -> Engine {
+    pub(crate) fn engine(&self, run: &str) -> Protocol {
         let pools = Pools {
             claims: Claims::new(self.bed.vault(run)),
             layout: Layout {
@@ -63,15 +63,20 @@ impl Stage {
             pace: Pace { first: Duration::ZERO, most: Duration::ZERO, tries: 50 },
             clock: self.bed.clock.clone(),
         };
-        let removal =
-            Removal { provider: ProviderKind::CapiK3s, context: None, objects: vec![], hosts: vec![] };
+        let removal = Removal {
+            provider: ProviderKind::CapiK3s,
+            context: None,
+            objects: vec![],
+            elsewhere: vec![],
+            hosts: vec![],
+        };
         let terms = Terms {
             life: SignedDuration::from_hours(72),
             grace: SignedDuration::ZERO,
             reuse_after: SignedDuration::from_secs(COOLING.into()),
             removal,
         };
-        Engine { pools, terms, ids: Ids::of(run).unwrap() }
+        Protocol { pools, terms, ids: Ids::of(run).unwrap() }
     }
 
     /// One process from its event to its end. `None`: it was killed.
@@ -102,7 +107,7 @@ impl Stage {
                 Then::Rest(why) => return Ok(format!("rests: {why:?}")),
                 Then::Up => {
                     if fence.claim().addresses().is_none() {
-                        match engine.pools.hold(&mut fence).await? {
+                        match engine.pools.hold(&mut fence, &Default::default()).await? {
                             Holding::Held(_) => {}
                             other => return Ok(format!("{other:?}")),
                         }

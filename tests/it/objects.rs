@@ -212,7 +212,9 @@ fn wanted() -> Value {
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {
             "name": "d", "namespace": "ns",
-            "labels": {"berth.dev/environment": "pr-7", "berth.dev/generation": "3"},
+            "labels": {
+                "berth.dev/environment": "pr-7", "berth.dev/claim": "uid-1", "berth.dev/generation": "3",
+            },
             "annotations": {"berth.dev/applied": "digest"},
         },
         "spec": {
@@ -235,7 +237,9 @@ fn record() -> Value {
         "fieldsV1": {
             "f:metadata": {
                 "f:annotations": {"f:berth.dev/applied": {}},
-                "f:labels": {"f:berth.dev/environment": {}, "f:berth.dev/generation": {}},
+                "f:labels": {
+                    "f:berth.dev/environment": {}, "f:berth.dev/claim": {}, "f:berth.dev/generation": {},
+                },
             },
             "f:spec": {
                 "f:replicas": {}, "f:selector": {}, "f:strategy": {},
@@ -380,13 +384,15 @@ fn another_digest_is_a_difference_whatever_the_record_says() {
 }
 
 #[test]
-fn another_generation_alone_is_told_apart() {
-    let generation = ["f:metadata", "f:labels", "f:berth.dev/generation"];
-    for records in [vec![record()], vec![without(&generation)]] {
-        let mut shown = live(records);
-        assert_eq!(difference(&wanted(), &shown), Difference::Nothing);
-        shown["metadata"]["labels"]["berth.dev/generation"] = json!("2");
-        assert_eq!(difference(&wanted(), &shown), Difference::Generation);
+fn another_mark_alone_is_told_apart() {
+    for (mark, other) in [("berth.dev/generation", "2"), ("berth.dev/claim", "uid-0")] {
+        let recorded = format!("f:{mark}");
+        for records in [vec![record()], vec![without(&["f:metadata", "f:labels", &recorded])]] {
+            let mut shown = live(records);
+            assert_eq!(difference(&wanted(), &shown), Difference::Nothing);
+            shown["metadata"]["labels"][mark] = json!(other);
+            assert_eq!(difference(&wanted(), &shown), Difference::Mark);
+        }
     }
     let mut changed = live(vec![without(&["f:spec", "f:replicas"])]);
     changed["metadata"]["labels"]["berth.dev/generation"] = json!("2");

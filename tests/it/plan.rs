@@ -41,8 +41,8 @@ fn a_step_begins_when_what_it_needs_is_done_and_not_later() {
 }
 
 #[test]
-fn a_down_is_the_up_turned_round() {
-    assert_eq!(waves(&plan(Direction::Down, &[A, B, C, D])), "d, c+b, a");
+fn what_others_stand_on_goes_last_and_the_rest_side_by_side() {
+    assert_eq!(waves(&plan(Direction::Down, &[A, B, C, D])), "d+c+b, a");
 }
 
 #[test]

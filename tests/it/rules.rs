@@ -25,7 +25,7 @@ fn state(stage: &Stage, number: u64) -> Option<String> {
     Some(claim.get("state")?["is"].as_str()?.to_owned())
 }
 
-async fn opened(stage: &Stage, run: &str) -> (berth::engine::Engine, berth::documents::claims::Fence) {
+async fn opened(stage: &Stage, run: &str) -> (berth::engine::Protocol, berth::documents::claims::Fence) {
     let engine = stage.engine(run);
     match engine.open(&pull(1), Occasion::Event, async || Ok(Wanted::Up(None))).await.unwrap() {
         Opened::Taken(fence, Then::Up) => (engine, fence),
@@ -59,9 +59,9 @@ async fn rule_3_the_world_decides_and_a_late_run_of_an_old_event_cannot_win() {
     let stage = Stage::start().await;
     let (early, mut old_fence) = opened(&stage, "early").await;
     let (late, mut new_fence) = opened(&stage, "late").await;
-    assert_eq!(early.pools.hold(&mut old_fence).await.unwrap(), Holding::Superseded);
+    assert_eq!(early.pools.hold(&mut old_fence, &Default::default()).await.unwrap(), Holding::Superseded);
     assert!(!pool(&stage).values().any(|holder| holder == "pr-shop-1"), "and it has written nothing");
-    assert!(matches!(late.pools.hold(&mut new_fence).await.unwrap(), Holding::Held(_)));
+    assert!(matches!(late.pools.hold(&mut new_fence, &Default::default()).await.unwrap(), Holding::Held(_)));
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_name_that_a_claim_holds_is_neither_given_out_nor_released_by_name_in_
     };
     let (engine, mut fence) = opened(&stage, "up").await;
     refused("waiting").await;
-    engine.pools.hold(&mut fence).await.unwrap();
+    engine.pools.hold(&mut fence, &Default::default()).await.unwrap();
     refused("held").await;
     // The shell tool has erased its entries: they are still not a name's to have.
     let others = others(&stage);

@@ -36,9 +36,9 @@ impl Writer<'_> {
         let (Some(object), Some(look)) = (seen.object(), &seen.look) else { return Ok(Deletion::Absent) };
         let doing = || format!("delete {}", seen.name());
         match object.owner(&self.environment) {
-            Owner::Own(generation) => {
-                self.outranks(generation, &doing)
-                    .map_err(|failed| self.kubernetes.unwritten(vec![failed]))?;
+            Owner::Own(mark) => {
+                self.stands_among([mark.clone()]).await?;
+                self.outranks(&mark, &doing).map_err(|failed| self.kubernetes.unwritten(vec![failed]))?;
             }
             Owner::Nobody => return Ok(Deletion::Foreign("it carries no mark of berth".to_owned())),
             Owner::Foreign(why) => return Ok(Deletion::Foreign(why)),
@@ -55,8 +55,8 @@ impl Writer<'_> {
             resource_version: Some(object.version().to_owned()),
         };
         let name = &seen.name().name;
-        let asked =
-            requests(&look.served, look.namespace.as_deref()).delete(name, &params.preconditions(exactly));
+        let asked = requests(&look.served, seen.name().namespace.as_deref())
+            .delete(name, &params.preconditions(exactly));
         // The object itself while something holds it, else a Status: either way it is on its way.
         match request::<Value>(&self.kubernetes.client, asked, self.kubernetes.limit).await {
             Ok(_) => Ok(Deletion::UnderWay),

@@ -6,7 +6,7 @@
 //! the field away from us, and it does not come back with the value. So an object is unchanged if we own every field that
 //! we would apply. Must never: say "unchanged" for lack of a record.
 
-use super::manifest::{APPLIED, GENERATION};
+use super::manifest::{APPLIED, CLAIM, GENERATION};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -18,8 +18,8 @@ pub const MANAGER: &str = "berth";
 pub enum Difference {
     /// Nothing.
     Nothing,
-    /// The mark of the generation alone.
-    Generation,
+    /// The mark of who wrote it alone.
+    Mark,
     /// This, and maybe more.
     Content(String),
 }
@@ -44,8 +44,12 @@ pub fn difference(wanted: &Value, live: &Value) -> Difference {
     let records = Records { ours, others };
     match uncovered_object(&sent(wanted), &records, "") {
         Some(path) => Difference::Content(format!("{path} was changed by somebody else")),
-        None if wanted["metadata"]["labels"][GENERATION] != live["metadata"]["labels"][GENERATION] => {
-            Difference::Generation
+        None if [CLAIM, GENERATION].iter().any(|mark| {
+            let label = |object: &Value| object["metadata"]["labels"][mark].clone();
+            label(wanted) != label(live)
+        }) =>
+        {
+            Difference::Mark
         }
         None => Difference::Nothing,
     }
@@ -64,7 +68,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The fields that the server records: not what names the object, and not the generation, which is compared by itself.
+/// The fields that the server records: not what names the object, and not the marks, which are compared by themselves.
 fn sent(wanted: &Value) -> Map<String, Value> {
     let mut fields = wanted.as_object().cloned().unwrap_or_default();
     for named in ["apiVersion", "kind"] {
@@ -75,7 +79,7 @@ fn sent(wanted: &Value) -> Map<String, Value> {
             metadata.remove(named);
         }
         if let Some(Value::Object(labels)) = metadata.get_mut("labels") {
-            labels.remove(GENERATION);
+            [CLAIM, GENERATION].iter().for_each(|mark| drop(labels.remove(*mark)));
         }
     }
     fields

@@ -3,7 +3,7 @@
 //! Must never: take an object that is not named exactly; send what only a server may say of an object.
 
 use crate::{
-    domain::{claim::ObjectName, names::Generation},
+    domain::claim::{Claim, ObjectName},
     errors::{Exit, UserError},
 };
 use anyhow::{Context, Result, bail};
@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 
 /// Whose an object is: on everything that berth makes.
 pub const ENVIRONMENT: &str = "berth.dev/environment";
-/// By which taking of the claim it was written last.
+/// In which life of it: the claim by which it was written last.
+pub const CLAIM: &str = "berth.dev/claim";
+/// By which taking of that claim.
 pub const GENERATION: &str = "berth.dev/generation";
 /// The digest of what was applied last.
 pub const APPLIED: &str = "berth.dev/applied";
@@ -77,16 +79,17 @@ impl Manifest {
 
     /// As it is sent: with the digest of itself, and with the mark of the environment and generation, if it is to be
     /// ours. The generation is no part of the digest.
-    pub(super) fn stamped(mut self, owner: Option<(&str, Generation)>) -> Value {
-        if let Some((environment, _)) = owner {
-            self.value["metadata"]["labels"][ENVIRONMENT] = json!(environment);
+    pub(super) fn stamped(mut self, owner: Option<&Claim>) -> Value {
+        if let Some(claim) = owner {
+            self.value["metadata"]["labels"][ENVIRONMENT] = json!(claim.name());
         }
         // A map of serde_json is sorted: equal objects have equal texts.
         let digest = ring::digest::digest(&ring::digest::SHA256, self.value.to_string().as_bytes());
         let digest: String = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         self.value["metadata"]["annotations"][APPLIED] = json!(digest);
-        if let Some((_, generation)) = owner {
-            self.value["metadata"]["labels"][GENERATION] = json!(generation.to_string());
+        if let Some(claim) = owner {
+            let labels = self.metadata().entry("labels").or_insert_with(|| json!({}));
+            marks(claim).into_iter().for_each(|(key, mark)| labels[key] = mark);
         }
         self.value
     }
@@ -96,12 +99,18 @@ impl Manifest {
     }
 }
 
+/// What tells who wrote an object last; it changes where its content does not.
+pub(super) fn marks(claim: &Claim) -> [(&'static str, Value); 2] {
+    [(CLAIM, json!(claim.uid())), (GENERATION, json!(claim.generation().to_string()))]
+}
+
 /// What is applied together: no object twice.
 #[derive(Debug, Clone, Default)]
 pub struct Bundle {
     pub(super) manifests: Vec<Manifest>,
     pub(super) namespace: Option<String>,
     pub(super) shared: BTreeSet<ObjectName>,
+    pub(super) kept: bool,
 }
 
 impl Bundle {
@@ -121,12 +130,17 @@ impl Bundle {
                 );
             }
         }
-        Ok(Self { manifests, namespace: None, shared: BTreeSet::new() })
+        Ok(Self { manifests, namespace: None, shared: BTreeSet::new(), kept: false })
     }
 
     /// Where objects of kinds with namespaces are that name none.
     pub fn within(self, namespace: impl Into<String>) -> Self {
         Self { namespace: Some(namespace.into()), ..self }
+    }
+
+    /// What is there stays as it is, and is only marked; what is not there is made.
+    pub fn keeping_what_stands(self) -> Self {
+        Self { kept: true, ..self }
     }
 
     /// These may be there already and be nobody's, such as the CRDs of an operator that the whole cluster uses. They get
@@ -192,7 +206,7 @@ fn check(name: &ObjectName, value: &Value) -> Result<()> {
         match &value["metadata"][marks] {
             Value::Null => {}
             Value::Object(marks)
-                if marks.keys().any(|key| [ENVIRONMENT, GENERATION, APPLIED].contains(&&**key)) =>
+                if marks.keys().any(|key| [ENVIRONMENT, CLAIM, GENERATION, APPLIED].contains(&&**key)) =>
             {
                 bail!("labels and annotations of berth.dev are berth's own to set");
             }

@@ -18,15 +18,17 @@ mod object;
 mod observe;
 pub mod order;
 mod request;
+mod survey;
 mod wait;
 mod watch;
 mod write;
 
 pub use delete::{Deletion, Dependents};
 pub use list::{Listing, list};
-pub use object::{Object, Owner};
+pub use object::{Mark, Object, Owner};
 pub use observe::Seen;
 pub use request::{Denial, open, request};
+pub use survey::{Area, Survey};
 pub use wait::Judgement;
 pub use write::{Applied, Writer};
 
@@ -39,7 +41,7 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
@@ -100,6 +102,19 @@ pub async fn connect(target: &Target, run: &str) -> Result<Client> {
             )?,
     };
     client(config, run)
+}
+
+/// A client as this kubeconfig says, which a server gave us: it must not name a program, because that would be run.
+pub async fn given(kubeconfig: &SecretString, run: &str) -> Result<Client> {
+    let wrong = || UserError::new(crate::errors::Exit::Failed, "the environment's kubeconfig cannot be used");
+    let parsed = Kubeconfig::from_yaml(kubeconfig.expose_secret()).map_err(quiet).with_context(wrong)?;
+    let users = parsed.auth_infos.iter().filter_map(|user| user.auth_info.as_ref());
+    if users.into_iter().any(|user| user.exec.is_some() || user.auth_provider.is_some()) {
+        return Err(anyhow::anyhow!("it names a program to log in with").context(wrong()));
+    }
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(parsed, &options);
+    client(config.await.map_err(quiet).with_context(wrong)?, run)
 }
 
 /// A client of the server at this URL. For `http://` no certificate authorities are loaded (20 ms each time).

@@ -5,7 +5,7 @@
 
 use super::{
     Denial,
-    manifest::{ENVIRONMENT, GENERATION},
+    manifest::{CLAIM, ENVIRONMENT, GENERATION},
 };
 use crate::domain::{
     claim::ObjectName,
@@ -25,12 +25,21 @@ pub struct Object {
 /// Whose an object is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// This environment's, written last by this generation.
-    Own(Generation),
+    /// This environment's, written last by whom this tells.
+    Own(Mark),
     /// Somebody's, or of unclear marks: why.
     Foreign(String),
     /// It carries no mark of berth.
     Nobody,
+}
+
+/// Who wrote an object last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The claim's uid: in which life of the environment. `None`: it does not say.
+    pub claim: Option<String>,
+    /// Which taking of that claim.
+    pub generation: Generation,
 }
 
 impl Object {
@@ -78,7 +87,7 @@ impl Object {
                 Owner::Foreign(format!("it is of the environment {owner:?}"))
             }
             (Some(_), Some(generation)) => match generation.parse() {
-                Ok(generation) => Owner::Own(generation),
+                Ok(generation) => Owner::Own(Mark { claim: label(CLAIM).map(str::to_owned), generation }),
                 Err(malformed) => Owner::Foreign(format!("its label {GENERATION}: {malformed}")),
             },
             (_, None) => Owner::Foreign(format!("it lacks the label {GENERATION}")),

@@ -39,6 +39,8 @@ pub(super) struct Look {
     pub(super) namespace: Option<String>,
     /// If it was of one object alone.
     pub(super) only: Option<String>,
+    /// If it was of those with these labels alone.
+    pub(super) labels: Option<String>,
     /// A watch from here misses nothing.
     pub(super) version: String,
 }
@@ -72,6 +74,10 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// One of all that was looked at.
+    pub(super) fn of(object: Object, look: Arc<Look>, kubernetes: Kubernetes) -> Self {
+        Self { name: object.name().clone(), object: Some(object), look: Some(look), kubernetes }
+    }
     /// What was looked for.
     pub fn name(&self) -> &ObjectName {
         &self.name
@@ -200,7 +206,8 @@ impl Kubernetes {
         }
         let alone = names.len() == 1 && !served.young;
         let only = names.first().filter(|_| alone).map(|name| (*name).to_owned());
-        let mut look = Look { served, namespace: scope.namespace.clone(), only, version: String::new() };
+        let namespace = scope.namespace.clone();
+        let mut look = Look { served, namespace, only, labels: None, version: String::new() };
         let params = ListParams { field_selector: look.selector(), ..ListParams::default() };
         let listed = list::<Value>(&self.client, &look.requests(), &params, self.limit).await;
         let listing = match listed {

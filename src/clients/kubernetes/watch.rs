@@ -53,6 +53,7 @@ impl Watch {
     pub(super) async fn open(kubernetes: &Kubernetes, look: Arc<Look>) -> Result<Option<Self>, Failed> {
         let params = WatchParams {
             field_selector: look.selector(),
+            label_selector: look.labels.clone(),
             timeout: Some(LIFE),
             bookmarks: false,
             ..WatchParams::default()
@@ -86,12 +87,12 @@ impl Watch {
         }
     }
 
-    /// Until it tells of one of these, or ends; whether it has told of anything.
-    async fn told_of(mut self, names: &BTreeSet<String>) -> Result<bool, Failed> {
+    /// Until it tells of one of these (`None`: of anything), or ends; whether it has told of anything.
+    async fn told_of(mut self, names: Option<&BTreeSet<String>>) -> Result<bool, Failed> {
         let mut told = false;
         while let Some(change) = self.next().await? {
             told = true;
-            if names.contains(&change.object.name().name) {
+            if names.is_none_or(|names| names.contains(&change.object.name().name)) {
                 break;
             }
         }
@@ -136,14 +137,8 @@ impl Seen {
     /// Wakes on the first change to any of these after they were looked at: one watch for all of one look. Of none, it
     /// never wakes.
     pub fn any_changed(seen: &[Self], on: impl std::fmt::Display) -> Wait {
-        let watched = Watched::of(seen).into_iter().map(|watched| {
-            let kubernetes = watched.kubernetes().clone();
-            // The one wait is told once.
-            Wait::new(
-                "",
-                async move { watched.woken().await.map_err(|failed| kubernetes.unread(vec![failed])) },
-            )
-        });
+        // The one wait is told once.
+        let watched = Watched::of(seen).into_iter().map(|watched| watched.wait(""));
         Wait { on: on.to_string(), ..Wait::any(watched.collect()) }
     }
 }
@@ -153,13 +148,11 @@ pub(super) enum Watched {
     Objects {
         kubernetes: Kubernetes,
         look: Arc<Look>,
-        names: BTreeSet<String>,
+        /// `None`: all.
+        names: Option<BTreeSet<String>>,
     },
     /// A kind that is not served: until a CRD brings it.
-    Kind {
-        kubernetes: Kubernetes,
-        name: ObjectName,
-    },
+    Kind { kubernetes: Kubernetes, name: ObjectName },
 }
 
 impl Watched {
@@ -176,9 +169,9 @@ impl Watched {
             let watched = looks.entry(Arc::as_ptr(look)).or_insert_with(|| Self::Objects {
                 kubernetes,
                 look: look.clone(),
-                names: BTreeSet::new(),
+                names: Some(BTreeSet::new()),
             });
-            if let Self::Objects { names, .. } = watched {
+            if let Self::Objects { names: Some(names), .. } = watched {
                 names.insert(name.name.clone());
             }
         }
@@ -190,13 +183,18 @@ impl Watched {
         kubernetes
     }
 
+    pub(super) fn wait(self, on: impl std::fmt::Display) -> Wait {
+        let kubernetes = self.kubernetes().clone();
+        Wait::new(on, async move { self.woken().await.map_err(|failed| kubernetes.unread(vec![failed])) })
+    }
+
     /// Until the first change, or the end of the watch.
     async fn woken(self) -> Result<(), Failed> {
         let clock = self.kubernetes().clock.clone();
         let told = match self {
             Self::Kind { kubernetes, name } => kubernetes.until_served(&name).await?,
             Self::Objects { kubernetes, look, names } => match Watch::open(&kubernetes, look).await? {
-                Some(watch) => watch.told_of(&names).await?,
+                Some(watch) => watch.told_of(names.as_ref()).await?,
                 None => false,
             },
         };
@@ -220,7 +218,8 @@ impl Kubernetes {
             self.learn(crd).await;
             return Ok(true);
         }
-        let look = Arc::new(Look { served, namespace: None, only: None, version: listing.version });
+        let look = Look { served, namespace: None, only: None, labels: None, version: listing.version };
+        let look = Arc::new(look);
         let Some(mut watch) = Watch::open(self, look).await? else { return Ok(false) };
         while let Some(Change { object, gone }) = watch.next().await? {
             if !gone && brings(object.value(), &kind) {

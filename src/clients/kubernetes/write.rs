@@ -2,9 +2,11 @@
 //!
 //! The fence is held at the object (DESIGN §2 rule 3): every write carries the version of what was seen and its uid, or, of
 //! what was absent, the version of the listing, so that it lands only if nobody has written or deleted since; and it is
-//! not sent at all if what was seen is of a newer generation, or not ours.
+//! not sent at all if what was seen is of a newer generation, or not ours. Generations begin anew with each life of an
+//! environment, so between lives they tell nothing: what another life has left is written over only if the claim, read
+//! after that look, is still this run's.
 //!
-//! An object that differs in nothing but an older generation is marked: a small patch of that label, which gives it a new
+//! An object that differs in nothing but an older mark is marked: a small patch of those labels, which gives it a new
 //! version and no new content. It cannot be left alone. Say that an older run wants something else of it, and that its
 //! request, late, carries the very version that we see now (the object holds what we want from before: a commit that was
 //! taken back). If we wrote nothing, that request would still land, after us. So a run marks each object once; looking
@@ -16,8 +18,8 @@ use super::{
     difference::{Difference, MANAGER, difference},
     discovery::defined,
     failed::{Failed, NO_SUCH_KIND},
-    manifest::{Bundle, ENVIRONMENT, GENERATION, Manifest},
-    object::Owner,
+    manifest::{Bundle, ENVIRONMENT, Manifest, marks},
+    object::{Mark, Owner},
     observe::{IN_FLIGHT, requests},
     order::Stage,
     request,
@@ -25,11 +27,8 @@ use super::{
 };
 use crate::{
     clients::{Failure, Kind},
-    documents::claims::Fence,
-    domain::{
-        claim::ObjectName,
-        names::{EnvironmentName, Generation},
-    },
+    documents::claims::{Check, Fence},
+    domain::{claim::ObjectName, names::EnvironmentName},
 };
 use anyhow::Result;
 use futures::{StreamExt, stream};
@@ -59,7 +58,7 @@ pub struct Writer<'a> {
 pub struct Applied {
     /// What was written, because it differed.
     pub written: Vec<ObjectName>,
-    /// What was marked with this generation, and is otherwise as it was.
+    /// What was marked as this run's, and is otherwise as it was.
     pub marked: Vec<ObjectName>,
     /// What was already so.
     pub unchanged: Vec<ObjectName>,
@@ -78,6 +77,22 @@ struct Judged {
     stages: BTreeMap<Stage, Vec<Change>>,
     /// CRDs that are as they should be, and established.
     standing: BTreeSet<ObjectName>,
+}
+
+/// What is known of an object beside itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct Terms {
+    /// It may be nobody's.
+    shared: bool,
+    /// As it stands it stays, if it stands.
+    kept: bool,
+}
+
+fn own(owner: Owner) -> Option<Mark> {
+    match owner {
+        Owner::Own(mark) => Some(mark),
+        Owner::Foreign(_) | Owner::Nobody => None,
+    }
 }
 
 /// How often objects are looked at.
@@ -135,6 +150,18 @@ impl Writer<'_> {
         Ok(applied)
     }
 
+    /// Makes this one so, over exactly what was seen, be it a while ago.
+    pub async fn apply_over(&self, seen: Seen, manifest: Manifest) -> Result<()> {
+        let marks = seen.object().map(|object| object.owner(&self.environment)).into_iter();
+        self.stands_among(marks.filter_map(own)).await?;
+        let change = self.change(manifest, seen, Terms::default());
+        let written = match change.map_err(|failed| self.kubernetes.unwritten(vec![failed]))? {
+            Some(change) => self.send(&change).await,
+            None => Ok(()),
+        };
+        written.map_err(|failed| self.kubernetes.unwritten(vec![failed]))
+    }
+
     /// What must be written of these.
     async fn judged(
         &self,
@@ -152,12 +179,15 @@ impl Writer<'_> {
                 self.kubernetes.wait_until(&names, on, ESTABLISHED, |_| Ok(Judgement::Met)).await?
             }
         };
+        let owners = seen.iter().filter_map(|seen| Some(seen.object()?.owner(&self.environment)));
+        self.stands_among(owners.filter_map(own)).await?;
         let (mut judged, mut failed) = (Judged::default(), Vec::new());
         for (manifest, seen) in placed.into_iter().zip(seen) {
-            let (stage, shared) = (Stage::of(&manifest), bundle.shared.contains(manifest.name()));
+            let stage = Stage::of(&manifest);
+            let terms = Terms { shared: bundle.shared.contains(manifest.name()), kept: bundle.kept };
             let (name, is_crd) = (manifest.name().clone(), is_crd(&manifest));
             let found = seen.object().filter(|_| is_crd).map(|object| object.value().clone());
-            let change = match self.change(manifest, seen, shared) {
+            let change = match self.change(manifest, seen, terms) {
                 Ok(change) => change,
                 Err(one) => {
                     failed.push(one);
@@ -215,17 +245,17 @@ impl Writer<'_> {
     }
 
     /// What must be sent; `None`: it is already so.
-    fn change(&self, manifest: Manifest, seen: Seen, shared: bool) -> Result<Option<Change>, Failed> {
+    fn change(&self, manifest: Manifest, seen: Seen, terms: Terms) -> Result<Option<Change>, Failed> {
         let name = manifest.name().clone();
         let doing = || format!("apply {name}");
         let is_own = match seen.object() {
             None => true,
             Some(object) => match object.owner(&self.environment) {
-                Owner::Own(generation) => {
-                    self.outranks(generation, &doing)?;
+                Owner::Own(mark) => {
+                    self.outranks(&mark, &doing)?;
                     true
                 }
-                Owner::Nobody if shared => false,
+                Owner::Nobody if terms.shared => false,
                 Owner::Nobody => {
                     let detail =
                         format!("it is not berth's: it lacks the label {ENVIRONMENT}={}", self.environment);
@@ -244,11 +274,14 @@ impl Writer<'_> {
             let hint = "wait until it is gone; its finalizers say who holds it";
             return Err(Failed::ours(doing(), kind, detail, hint));
         }
-        let generation = self.fence.claim().generation();
-        let mut wanted = manifest.stamped(is_own.then_some((self.environment.as_ref(), generation)));
+        let claim = self.fence.claim();
+        let mut wanted = manifest.stamped(is_own.then_some(claim));
         let difference = match seen.object() {
             None => Difference::Content("it is not there".to_owned()),
-            Some(object) => difference(&wanted, object.value()),
+            Some(object) => match difference(&wanted, object.value()) {
+                Difference::Content(_) if terms.kept => Difference::Mark,
+                difference => difference,
+            },
         };
         let version = seen.version().map(str::to_owned).ok_or_else(|| {
             let detail = format!("the API server no longer has {} of {}", name.kind, name.api_version);
@@ -256,9 +289,11 @@ impl Writer<'_> {
         })?;
         let patch = match difference {
             Difference::Nothing => return Ok(None),
-            Difference::Generation => Patch::Merge(json!({"metadata": {
-                "resourceVersion": version, "labels": {GENERATION: generation.to_string()},
-            }})),
+            Difference::Mark => {
+                let labels =
+                    serde_json::Map::from_iter(marks(claim).map(|(key, mark)| (key.to_owned(), mark)));
+                Patch::Merge(json!({"metadata": {"resourceVersion": version, "labels": labels}}))
+            }
             Difference::Content(what) => {
                 tracing::debug!("{name} is applied: {what}");
                 wanted["metadata"]["resourceVersion"] = json!(version);
@@ -272,14 +307,36 @@ impl Writer<'_> {
         Ok(Some(Change { seen, is_mark: matches!(patch, Patch::Merge(_)), patch }))
     }
 
-    /// An older run touches nothing of a newer one.
-    pub(super) fn outranks(&self, generation: Generation, doing: &dyn Fn() -> String) -> Result<(), Failed> {
-        let own = self.fence.claim().generation();
-        if generation <= own {
+    /// An older run touches nothing of a newer one in its own life; another life's is settled by [`Self::stands_among`].
+    pub(super) fn outranks(
+        &self,
+        Mark { claim, generation }: &Mark,
+        doing: &dyn Fn() -> String,
+    ) -> Result<(), Failed> {
+        let own = self.fence.claim();
+        if claim.as_deref() != Some(own.uid().as_ref()) || *generation <= own.generation() {
             return Ok(());
         }
-        let detail = format!("generation {generation} has written it, this run is generation {own}");
+        let detail =
+            format!("generation {generation} has written it, this run is generation {}", own.generation());
         Err(Failed::new(doing(), Failure { kind: Kind::Superseded, detail }))
+    }
+
+    /// Where something of another life was seen, whose life is it now? Asked after that look, so that what is seen there
+    /// may be written over exactly as it was seen.
+    pub(super) async fn stands_among(&self, marks: impl IntoIterator<Item = Mark>) -> Result<()> {
+        let own = self.fence.claim().uid();
+        if marks.into_iter().all(|mark| mark.claim.as_deref() == Some(own.as_ref())) {
+            return Ok(());
+        }
+        match self.fence.check().await? {
+            Check::Current => Ok(()),
+            Check::Superseded => {
+                let detail = "another life of this environment has begun".to_owned();
+                let failure = Failure { kind: Kind::Superseded, detail };
+                Err(self.kubernetes.unwritten(vec![Failed::new("change what is there", failure)]))
+            }
+        }
     }
 
     async fn write(&self, changes: Vec<Change>, applied: &mut Applied) -> Result<()> {
@@ -310,7 +367,7 @@ impl Writer<'_> {
         };
         let look = seen.look.as_ref().expect("`change` took only what has a version");
         let name = &seen.name().name;
-        let asked = requests(&look.served, look.namespace.as_deref()).patch(name, &params, patch);
+        let asked = requests(&look.served, seen.name().namespace.as_deref()).patch(name, &params, patch);
         let answer = request::<Written>(&self.kubernetes.client, asked, self.kubernetes.limit).await;
         let answer =
             answer.map_err(|denial| match denial.says(reason::NOT_FOUND, &look.served.resource, name) {

@@ -18,7 +18,7 @@ use berth::{
         names::{EnvironmentName, Generation, RunId},
         pool::{Allocation, Block, Layout, Pool},
     },
-    engine::{Engine, Freed, Holding, Ids, Opened, Pace, Pools, Presence, Removed, Verified},
+    engine::{Freed, Holding, Ids, Opened, Pace, Pools, Presence, Protocol, Removed, Verified},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeSet, future::Future, num::NonZeroU8, pin::Pin, sync::Arc, time::Duration};
@@ -184,8 +184,13 @@ impl Spec {
             pace: Pace { first: Duration::ZERO, most: Duration::ZERO, tries },
             clock: clock.clone(),
         };
-        let removal =
-            Removal { provider: ProviderKind::CapiK3s, context: None, objects: vec![], hosts: vec![] };
+        let removal = Removal {
+            provider: ProviderKind::CapiK3s,
+            context: None,
+            objects: vec![],
+            elsewhere: vec![],
+            hosts: vec![],
+        };
         let terms = Terms {
             life: SignedDuration::from_hours(72),
             grace: SignedDuration::ZERO,
@@ -198,7 +203,7 @@ impl Spec {
             _ => self.process.to_owned(),
         };
         let ids = Ids::of(&process).unwrap();
-        let run = Run { engine: Engine { pools, terms, ids }, port: port.clone(), spec: self.clone() };
+        let run = Run { engine: Protocol { pools, terms, ids }, port: port.clone(), spec: self.clone() };
         let future = async move {
             match run.step(stage.clone()).await {
                 Ok(next) => next,
@@ -217,7 +222,7 @@ impl Spec {
 }
 
 struct Run {
-    engine: Engine,
+    engine: Protocol,
     port: Port,
     spec: Spec,
 }
@@ -405,7 +410,7 @@ impl Run {
             Broken::ClaimCheckedBeforePool | Broken::ClaimsNotTaken | Broken::Copies => {
                 self.hold_broken(fence).await
             }
-            _ => self.engine.pools.hold(fence).await,
+            _ => self.engine.pools.hold(fence, &Default::default()).await,
         }
     }
 

@@ -1,0 +1,164 @@
+//! What every front calls: an event comes in, the world decides, the plan is driven, and a report comes out.
+//!
+//! Must never: end without a report; let a signal cut that off; depend on having been told the truth by the event.
+
+use super::{
+    Opened, Protocol,
+    drive::{Retry, patiently},
+    run::Run,
+};
+use crate::{
+    domain::{
+        holder::Holder,
+        intent::{Occasion, Wanted, Why},
+        names::HeadSha,
+        plan::StepName,
+        report::{Outcome, Report, Status},
+        scope::Hosts,
+    },
+    errors::{self, Exit},
+    providers::Providers,
+    reporters::{LAST_WORD, Reporters, Telling},
+    settings::WhenFull,
+    steps::Step,
+};
+use anyhow::Result;
+use async_trait::async_trait;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Taking the claim, and its addresses: not a step, but people see it as the first.
+pub const CLAIM: StepName = StepName::new("claim");
+/// The last word of a run that nobody has interrupted.
+const WORDS: Duration = Duration::from_secs(30);
+
+/// What happened, to whom. It wakes a run; what is done is decided on the world.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// To whom.
+    pub holder: Holder,
+    /// What.
+    pub occasion: Occasion,
+}
+
+/// What a holder wants now.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Whether, and at which commit.
+    pub wanted: Wanted,
+    /// The commit that merging it would make, if it is made.
+    pub merge: Option<HeadSha>,
+}
+
+/// Knows what holders want: for a pull request, GitHub does.
+#[async_trait(?Send)]
+pub trait Wishes {
+    /// Asked anew at each try.
+    async fn of(&self, holder: &Holder) -> Result<Asked>;
+}
+
+/// Says which names lead to a holder's environment.
+pub type HostsOf = Box<dyn Fn(&Holder) -> Result<Hosts>>;
+
+/// One process.
+pub struct Engine {
+    /// Claims and addresses.
+    pub protocol: Protocol,
+    /// What holders want.
+    pub wishes: Arc<dyn Wishes>,
+    /// Their names in DNS.
+    pub hosts: HostsOf,
+    /// How environments are made real.
+    pub providers: Arc<dyn Providers>,
+    /// All steps, each after those that it needs.
+    pub steps: Vec<Box<dyn Step>>,
+    /// Where it is told.
+    pub reporters: Reporters,
+    /// How long to go on where something does not answer.
+    pub retry: Retry,
+    /// What becomes of those who find the pool full.
+    pub when_full: WhenFull,
+    /// The provider's name, for the report.
+    pub provider: Option<String>,
+}
+
+impl Engine {
+    /// One event, to its end: `stop` ends with the number of the signal that ends the run.
+    pub async fn handle(&self, event: &Event, stop: impl Future<Output = u8>) -> Report {
+        let clock = &self.protocol.pools.clock;
+        let first = Report { provider: self.provider.clone(), ..Report::new(&event.holder, clock.now()) };
+        let telling = self.reporters.start(first);
+        let (outcome, within) = tokio::select! {
+            outcome = self.attempt(event, &telling) => (outcome.unwrap_or_else(failed), WORDS),
+            signal = stop => (Outcome::Interrupted { signal }, LAST_WORD),
+        };
+        telling.say(|report| {
+            report.outcome = Some(outcome);
+            report.ended = Some(clock.now());
+        });
+        telling.finish(within).await
+    }
+
+    async fn attempt(&self, event: &Event, telling: &Telling) -> Result<Outcome> {
+        let clock = &self.protocol.pools.clock;
+        let mut occasion = event.occasion;
+        loop {
+            telling.phase(CLAIM, Status::Running, "", clock.now());
+            let merge = Mutex::new(None);
+            let wanted = async || {
+                let asked = self.wishes.of(&event.holder).await?;
+                *merge.lock().unwrap_or_else(PoisonError::into_inner) = asked.merge;
+                Ok(asked.wanted)
+            };
+            let opened = patiently(self.retry, clock, async || {
+                self.protocol.open(&event.holder, occasion, &wanted).await
+            });
+            let (fence, then) = match opened.await? {
+                Opened::Taken(fence, then) => (fence, then),
+                Opened::Left(why) => return Ok(rests(why)),
+                Opened::Refused { held_by } => {
+                    return Ok(Outcome::Refused {
+                        why: format!("the name {} is held by {held_by}", event.holder.name()),
+                    });
+                }
+            };
+            let merge = merge.into_inner().unwrap_or_else(PoisonError::into_inner);
+            match (Run { engine: self, telling, fence, merge }).go(then).await? {
+                Some(outcome) => return Ok(outcome),
+                // It was wished for anew while it went: what is wanted now is asked again.
+                None => occasion = Occasion::Event,
+            }
+        }
+    }
+}
+
+/// The claim needs nothing, or nothing yet.
+pub(super) fn rests(why: Why) -> Outcome {
+    match why {
+        Why::NothingThere => {
+            Outcome::Nothing { why: "there is no environment, and none is wanted".to_owned() }
+        }
+        Why::Wanted => Outcome::Nothing { why: "it is wanted, and nothing has happened to it".to_owned() },
+        Why::Grace(until) => Outcome::Closing { until },
+        Why::Cooling(until) => Outcome::Removed { free_at: Some(until) },
+    }
+}
+
+/// Before any step.
+fn failed(error: anyhow::Error) -> Outcome {
+    ended(CLAIM, &error)
+}
+
+/// How a step's error ends the run.
+pub(super) fn ended(step: StepName, error: &anyhow::Error) -> Outcome {
+    let why = errors::explain(error);
+    match errors::exit(error) {
+        Exit::Superseded => Outcome::Superseded,
+        Exit::PoolFull => Outcome::PoolFull,
+        Exit::Unknown => Outcome::Unknown { step: Some(step), why },
+        Exit::Usage => Outcome::Refused { why },
+        Exit::Done | Exit::Failed => Outcome::Failed { step, why },
+    }
+}

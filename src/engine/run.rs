@@ -1,0 +1,272 @@
+//! A claim in our hands: from where it stands to where it shall be.
+//!
+//! Must never: go past a state of the claim without having written it; remove on the ground of what only could be read in
+//! part.
+
+use super::{
+    Engine, Freed, Holding, Presence, Removed,
+    diagnose::diagnosed,
+    drive::{Driver, Ending, patiently},
+    guard::Sentry,
+    handle::{CLAIM, ended, rests},
+};
+use crate::{
+    documents::claims::{Check, Fence},
+    domain::{
+        claim::{State, Wish},
+        intent::Then,
+        names::HeadSha,
+        plan::{Direction, Plan, Spec},
+        pool::Block,
+        report::{Outcome, Status},
+        scope::{Commit, Scope, Target},
+    },
+    providers::Provider,
+    reporters::Telling,
+    settings::WhenFull,
+    steps::{Board, Context, Verdict},
+};
+use anyhow::Result;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// See the module.
+pub(super) struct Run<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) telling: &'a Telling,
+    pub(super) fence: Fence,
+    /// What merging the pull request would make.
+    pub(super) merge: Option<HeadSha>,
+}
+
+impl Run<'_> {
+    /// To the end of what is wanted; `None`: it is wanted anew, so the claim is to be opened again.
+    pub(super) async fn go(mut self, then: Then) -> Result<Option<Outcome>> {
+        self.tell();
+        match then {
+            Then::Rest(why) => return Ok(Some(rests(why))),
+            Then::Up => return self.up().await.map(Some),
+            Then::Down => {}
+        }
+        loop {
+            match self.fence.claim().state() {
+                State::Draining { .. } => {
+                    if let Some(outcome) = self.down().await? {
+                        return Ok(Some(outcome));
+                    }
+                    match self.removed().await? {
+                        Removed::UpAgain => return Ok(None),
+                        Removed::Superseded => return Ok(Some(Outcome::Superseded)),
+                        Removed::Cooling(_) => {}
+                    }
+                }
+                State::Cooling { until, .. } if *until > self.now() => {
+                    return Ok(Some(Outcome::Removed { free_at: Some(*until) }));
+                }
+                State::Cooling { .. } | State::Freeing { .. } => return self.free().await,
+                State::Waiting { .. } | State::Held { .. } => return Ok(None),
+            }
+        }
+    }
+
+    async fn up(&mut self) -> Result<Outcome> {
+        let engine = self.engine;
+        let (made, configured) = (self.fence.claim().removal(), &engine.protocol.terms.removal);
+        if (&made.provider, &made.context) != (&configured.provider, &configured.context) {
+            let why = format!(
+                "the environment was made by another provider, or in another cluster, than what is configured now; \
+                 take it down first: berth down --now {}",
+                self.fence.claim().holder()
+            );
+            return Ok(Outcome::Refused { why });
+        }
+        let provider = engine.providers.of(made).await?;
+        let commit = Commit { head: self.fence.claim().head().cloned(), merge: self.merge.clone() };
+        let hosts = (engine.hosts)(self.fence.claim().holder())?;
+        let scope = Scope::of(self.fence.claim(), hosts.clone(), Target::Up(commit.clone()));
+        self.telling.say(|report| {
+            report.head_sha = commit.head.clone();
+            report.url = scope.url();
+        });
+        if matches!(self.fence.claim().state(), State::Waiting { .. })
+            && let Some(outcome) = self.hold(&*provider, &scope).await?
+        {
+            return Ok(outcome);
+        }
+        self.tell();
+        let scope = Scope::of(self.fence.claim(), hosts, Target::Up(commit));
+        let board = Board::default();
+        let ending = self.drive(Direction::Up, &*provider, &scope, &board).await?;
+        let verdict = board.verdict();
+        if let Some(Verdict::Ran(results)) = &verdict {
+            self.telling.say(|report| report.tests = Some(results.clone()));
+        }
+        match ending {
+            Ending::Settled { .. } => {
+                let check =
+                    patiently(engine.retry, &engine.protocol.pools.clock, async || self.fence.check().await);
+                Ok(match (check.await?, verdict) {
+                    (Check::Superseded, _) => Outcome::Superseded,
+                    (_, Some(Verdict::Ran(results))) if results.failed > 0 => Outcome::TestsFailed,
+                    (_, Some(Verdict::Awaited(report))) => Outcome::AwaitingTests { report },
+                    (_, Some(Verdict::Ran(_)) | None) => Outcome::Ready,
+                })
+            }
+            Ending::Superseded => Ok(Outcome::Superseded),
+            Ending::Failed { step, error } => {
+                let (diagnosis, evidence) = diagnosed(&*provider, &scope).await;
+                self.telling.say(|report| (report.diagnosis, report.evidence) = (diagnosis, evidence));
+                Ok(ended(step, &error))
+            }
+            Ending::Lost(error) => {
+                // Its own wish would bring it back with the very addresses that it has lost.
+                let draining = self.fence.claim().clone().wishing(Wish::Down).draining()?;
+                let claims = &engine.protocol.pools.claims;
+                if claims.advance(&mut self.fence, draining).await? == Check::Superseded {
+                    return Ok(Outcome::Superseded);
+                }
+                if let Some(outcome) = self.down().await? {
+                    return Ok(outcome);
+                }
+                Ok(match self.removed().await? {
+                    Removed::Superseded => Outcome::Superseded,
+                    Removed::Cooling(_) | Removed::UpAgain => ended(CLAIM, &error),
+                })
+            }
+        }
+    }
+
+    /// waiting -> held. An outcome: it did not come to that.
+    async fn hold(&mut self, provider: &dyn Provider, scope: &Scope) -> Result<Option<Outcome>> {
+        let (engine, pools) = (self.engine, &self.engine.protocol.pools);
+        loop {
+            let fence = &mut self.fence;
+            let holding = patiently(engine.retry, &pools.clock, async || {
+                let in_use = provider.in_use(scope).await?;
+                pools.hold(fence, &in_use).await
+            });
+            match holding.await? {
+                Holding::Held(_) => return Ok(None),
+                Holding::Superseded => return Ok(Some(Outcome::Superseded)),
+                Holding::Full => {}
+            }
+            let (status, outcome) = match engine.when_full {
+                WhenFull::Queue => (Status::Running, Some(Outcome::Queued)),
+                WhenFull::Fail => (Status::Failed, Some(Outcome::PoolFull)),
+                WhenFull::Wait => (Status::Running, None),
+            };
+            self.telling.phase(CLAIM, status, "no addresses are free", self.now());
+            if outcome.is_some() {
+                return Ok(outcome);
+            }
+            pools.clock.pass(engine.retry.vigil).await;
+        }
+    }
+
+    /// `None`: everything was seen gone.
+    async fn down(&mut self) -> Result<Option<Outcome>> {
+        let (provider, scope) = self.going().await?;
+        Ok(match self.drive(Direction::Down, &*provider, &scope, &Board::default()).await? {
+            Ending::Settled { unverified } => {
+                for step in unverified {
+                    tracing::warn!("{step} could not be proven undone from within; it went with the cluster");
+                }
+                None
+            }
+            Ending::Superseded => Some(Outcome::Superseded),
+            Ending::Failed { step, error } => Some(ended(step, &error)),
+            Ending::Lost(error) => Some(ended(CLAIM, &error)),
+        })
+    }
+
+    /// Of what goes: all that it needs stands in the claim.
+    async fn going(&self) -> Result<(Arc<dyn Provider>, Scope)> {
+        let claim = self.fence.claim();
+        let provider = self.engine.providers.of(claim.removal()).await?;
+        Ok((provider, Scope::of(claim, crate::domain::scope::Hosts::default(), Target::Down)))
+    }
+
+    async fn removed(&mut self) -> Result<Removed> {
+        let (engine, fence) = (self.engine, &mut self.fence);
+        let protocol = &engine.protocol;
+        patiently(engine.retry, &protocol.pools.clock, async || protocol.removed(fence).await).await
+    }
+
+    /// cooling or freeing -> gone; `None`: it is to be opened again.
+    async fn free(self) -> Result<Option<Outcome>> {
+        let (provider, scope) = self.going().await?;
+        let presence =
+            async || Ok(if provider.is_absent(&scope).await? { Presence::Absent } else { Presence::There });
+        Ok(match self.engine.protocol.free(self.fence, presence).await? {
+            Freed::Gone => Some(Outcome::Removed { free_at: None }),
+            Freed::NotYet(until) => Some(Outcome::Removed { free_at: Some(until) }),
+            Freed::Superseded => Some(Outcome::Superseded),
+            Freed::Anew(_) | Freed::StillThere(_) => None,
+        })
+    }
+
+    async fn drive(
+        &self,
+        direction: Direction,
+        provider: &dyn Provider,
+        scope: &Scope,
+        board: &Board,
+    ) -> Result<Ending> {
+        let (engine, pools) = (self.engine, &self.engine.protocol.pools);
+        let specs: Vec<Spec> = engine.steps.iter().map(|step| step.spec()).collect();
+        let plan = Plan::new(direction, &specs, |step| provider.uses(step))
+            .map_err(|wrong| anyhow::anyhow!("the steps form no plan: {wrong}"))?;
+        let sentry = Sentry { pools, fence: &self.fence, direction };
+        let cx = Context {
+            scope,
+            fence: &self.fence,
+            guard: &sentry,
+            provider,
+            store: pools.claims.store(),
+            clock: &pools.clock,
+            board,
+        };
+        self.telling.say(|report| report.direction = Some(direction));
+        let driver = Driver {
+            plan: &plan,
+            steps: &engine.steps,
+            cx: &cx,
+            sentry: &sentry,
+            clock: &pools.clock,
+            retry: engine.retry,
+            telling: self.telling,
+        };
+        Ok(driver.drive().await)
+    }
+
+    /// What the claim says now.
+    fn tell(&self) {
+        let claim = self.fence.claim();
+        let mut detail = format!("{}, generation {}", claim.state().word(), claim.generation());
+        if let Some(block) = claim.addresses() {
+            detail = format!("{detail}, {}", range(block));
+        }
+        self.telling.say(|report| {
+            report.generation = Some(claim.generation());
+            report.expires_at = Some(claim.expires());
+            report.holding(claim.addresses());
+            if report.head_sha.is_none() {
+                report.head_sha = claim.head().cloned();
+            }
+        });
+        self.telling.phase(CLAIM, Status::Done, detail, self.now());
+    }
+
+    fn now(&self) -> Timestamp {
+        self.engine.protocol.pools.clock.now()
+    }
+}
+
+/// `192.168.1.140-141`.
+fn range(block: Block) -> String {
+    let last = block.addresses().last().filter(|last| *last != block.vip());
+    match last {
+        None => block.vip().to_string(),
+        Some(last) => format!("{}-{}", block.vip(), last.octets()[3]),
+    }
+}
