@@ -21,6 +21,8 @@ pub mod players;
 
 mod play;
 
+pub mod example;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::{

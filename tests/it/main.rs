@@ -29,6 +29,7 @@ mod names;
 mod objects;
 mod origins;
 mod payload;
+mod pipeline;
 mod plan;
 mod players;
 mod pool;

@@ -2,6 +2,10 @@
 //!
 //! A part of `run`, and so the only one that knows every layer. Must never: decide anything that a setting should say.
 
+mod engine;
+
+pub use engine::{Clusters, Outside, engine};
+
 use crate::{
     cli::{Global, Output, PoolFlags},
     clients::kubernetes::{self as cluster, Target},
