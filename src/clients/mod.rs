@@ -3,7 +3,9 @@
 //! All of them tell a failure by what its caller would do about it ([`Kind`]). Must never: be told apart by callers
 //! through status codes; retry; say "absent" by an error.
 
+pub mod dns;
 pub mod kubernetes;
+pub mod registry;
 
 use std::{fmt, time::Duration};
 
