@@ -13,7 +13,14 @@ pub struct Clock(Hands);
 #[derive(Debug, Clone)]
 enum Hands {
     System,
-    Stepped(Arc<watch::Sender<Timestamp>>),
+    Stepped(Arc<Stepped>),
+}
+
+#[derive(Debug)]
+struct Stepped {
+    now: watch::Sender<Timestamp>,
+    /// How often somebody has begun to wait.
+    waits: watch::Sender<usize>,
 }
 
 impl Clock {
@@ -24,7 +31,8 @@ impl Clock {
 
     /// Stands still until `advance`: a wait that nothing wakes then hangs the test that finds it.
     pub fn stepped(start: Timestamp) -> Self {
-        Self(Hands::Stepped(Arc::new(watch::channel(start).0)))
+        let (now, waits) = (watch::channel(start).0, watch::channel(0).0);
+        Self(Hands::Stepped(Arc::new(Stepped { now, waits })))
     }
 
     /// What time it is.
@@ -32,14 +40,14 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Hands::System => Timestamp::now(),
-            Hands::Stepped(hands) => *hands.borrow(),
+            Hands::Stepped(hands) => *hands.now.borrow(),
         }
     }
 
     /// Steps a stepped clock; the machine's is not ours to step.
     pub fn advance(&self, by: SignedDuration) {
         if let Hands::Stepped(hands) = &self.0 {
-            hands.send_modify(|now| *now = now.saturating_add(by).unwrap_or(Timestamp::MAX));
+            hands.now.send_modify(|now| *now = now.saturating_add(by).unwrap_or(Timestamp::MAX));
         }
     }
 
@@ -50,12 +58,22 @@ impl Clock {
             _ if duration.is_zero() => {}
             Hands::System => tokio::time::sleep(duration).await,
             Hands::Stepped(hands) => {
-                let mut watched = hands.subscribe();
+                let mut watched = hands.now.subscribe();
                 let span = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
                 let until = watched.borrow().saturating_add(span).unwrap_or(Timestamp::MAX);
+                hands.waits.send_modify(|waits| *waits += 1);
                 // The sender lives in self: it cannot be gone.
                 let _ = watched.wait_for(|now| *now >= until).await;
             }
+        }
+    }
+
+    /// Until somebody has begun to wait for a stepped clock this many times; for the machine's, nobody counts.
+    pub async fn waited_for(&self, times: usize) {
+        match &self.0 {
+            Hands::System => std::future::pending().await,
+            // The sender lives in self: it cannot be gone.
+            Hands::Stepped(hands) => drop(hands.waits.subscribe().wait_for(|waits| *waits >= times).await),
         }
     }
 }

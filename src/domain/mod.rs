@@ -22,4 +22,6 @@ pub mod payload;
 
 pub mod plan;
 
+pub mod diagnosis;
+
 pub mod template;

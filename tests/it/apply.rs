@@ -25,7 +25,7 @@ use berth::{
 };
 use futures::{
     FutureExt,
-    future::{BoxFuture, join_all},
+    future::{BoxFuture, Either, join_all, pending, select},
 };
 use hyper::http::{Method, Request, Response};
 use jiff::SignedDuration;
@@ -38,6 +38,7 @@ use kube::{
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
+    pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
@@ -143,6 +144,11 @@ impl tower_service::Service<Request<Body>> for Through {
         }
         .boxed()
     }
+}
+
+/// A clock that stands still.
+fn stepped() -> Clock {
+    Clock::stepped("2026-01-05T12:00:00Z".parse().unwrap())
 }
 
 fn kubernetes(client: Client) -> Kubernetes {
@@ -258,6 +264,29 @@ async fn a_look_that_finds_nothing_different_writes_nothing(at: &impl UnderTest)
     });
     let account = json!({
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "sa", "namespace": at.namespace()},
+        "imagePullSecrets": [],
+    });
+    let empties = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {
+            "name": "d", "namespace": at.namespace(), "labels": {}, "annotations": {}, "finalizers": [],
+        },
+        "spec": {"replicas": 0, "strategy": {}, "selector": {"matchLabels": {"app": "d"}}, "template": {
+            "metadata": {"labels": {"app": "d"}, "annotations": {}},
+            "spec": {
+                "nodeSelector": {}, "tolerations": [], "volumes": [{"name": "v", "emptyDir": {}}],
+                "securityContext": {}, "imagePullSecrets": [], "affinity": {},
+                "containers": [{
+                    "name": "c", "image": "i", "args": [], "env": [], "ports": [], "volumeMounts": [],
+                    "resources": {"limits": {}, "requests": {}}, "securityContext": {},
+                }],
+            },
+        }},
+    });
+    let policy = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "p", "namespace": at.namespace()},
+        "spec": {"podSelector": {}, "ingress": [], "egress": [{}], "policyTypes": ["Ingress", "Egress"]},
     });
     let objects = || {
         bundle([
@@ -265,18 +294,25 @@ async fn a_look_that_finds_nothing_different_writes_nothing(at: &impl UnderTest)
             config(at, "b", json!({})),
             secret.clone(),
             account.clone(),
+            empties.clone(),
+            policy.clone(),
         ])
     };
     let through = Through::counting(at.client());
     let kubernetes = through.kubernetes();
-    assert_eq!(kubernetes.writer(&fence).apply(&objects()).await.unwrap().written.len(), 4);
+    assert_eq!(kubernetes.writer(&fence).apply(&objects()).await.unwrap().written.len(), 6);
     let before = there(at, &secret).await;
     through.taken();
     let again = kubernetes.writer(&fence).apply(&objects()).await.unwrap();
-    assert_eq!((again.written, again.marked, again.unchanged.len()), (vec![], vec![], 4));
-    let within = format!("GET /api/v1/namespaces/{}", at.namespace());
-    let listed = ["configmaps", "secrets/", "serviceaccounts"]
-        .map(|kind| format!("{within}/{}", kind.trim_end_matches('/')));
+    assert_eq!((again.written, again.marked, again.unchanged.len()), (vec![], vec![], 6));
+    let listed = [
+        ("api/v1", "configmaps"),
+        ("api/v1", "secrets"),
+        ("api/v1", "serviceaccounts"),
+        ("apis/apps/v1", "deployments"),
+        ("apis/networking.k8s.io/v1", "networkpolicies"),
+    ]
+    .map(|(version, kind)| format!("GET /{version}/namespaces/{}/{kind}", at.namespace()));
     assert_eq!(through.taken(), listed, "one listing for each kind, and nothing else");
     assert_eq!(there(at, &secret).await, before);
 }
@@ -294,6 +330,32 @@ async fn what_somebody_else_changed_is_put_right(at: &impl UnderTest) {
     assert_eq!(right["data"], json!({"ours": "1", "kept": "2", "more": "3"}), "what is theirs stays");
     assert_eq!(apply().await.unchanged, [name_of(&wanted)]);
     assert_eq!(there(at, &wanted).await, right);
+}
+
+/// A policy that lets nobody in, made one that lets in everybody.
+async fn what_somebody_else_has_put_into_what_was_empty_is_put_right(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let kubernetes = kubernetes(at.client());
+    let policy = |name: &str, spec: Value| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": at.namespace()}, "spec": spec,
+        })
+    };
+    let closed =
+        |name: &str| policy(name, json!({"podSelector": {}, "ingress": [], "policyTypes": ["Ingress"]}));
+    let apply =
+        || async { kubernetes.writer(&fence).apply(&bundle([closed("list"), closed("map")])).await.unwrap() };
+    apply().await;
+    let before = [there(at, &closed("list")).await, there(at, &closed("map")).await];
+    applied_by(at, "somebody", &policy("list", json!({"podSelector": {}, "ingress": [{}]}))).await;
+    let nobody = json!({"podSelector": {"matchLabels": {"no": "body"}}});
+    applied_by(at, "somebody", &policy("map", nobody)).await;
+    assert_eq!(apply().await.written.len(), 2);
+    for (name, before) in ["list", "map"].into_iter().zip(before) {
+        assert_eq!(there(at, &closed(name)).await["spec"], before["spec"]);
+    }
+    assert_eq!(apply().await.unchanged.len(), 2);
 }
 
 async fn what_is_no_longer_wanted_goes(at: &impl UnderTest) {
@@ -401,6 +463,38 @@ async fn what_has_appeared_since_the_look_is_a_conflict(at: &impl UnderTest) {
     assert_eq!((&found["data"], &found["metadata"]["labels"]), (&json!({"whose": "theirs"}), &Value::Null));
 }
 
+/// What was deleted meanwhile stays deleted, and what somebody else has put in its place stays his: an apply, and a mark.
+async fn a_late_write_over_what_has_gone_since_loses(at: &impl UnderTest) {
+    let takings = Takings::new();
+    let honest = kubernetes(at.client());
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
+    let api: Api<DynamicObject> = Api::namespaced_with(at.client(), at.namespace(), &resource);
+    for (then, theirs) in [("new", false), ("new", true), ("old", false), ("old", true)] {
+        let wanted = |data: &str| config(at, "a", json!({"x": data}));
+        honest.writer(&takings.take(7).await).apply(&bundle([wanted("old")])).await.unwrap();
+        let newer = takings.take(7).await;
+        let (slow, hold) = held(at);
+        let (writer, late) = (slow.writer(&newer), bundle([wanted(then)]));
+        let late = writer.apply(&late);
+        let other = async {
+            hold.come().await;
+            drop(api.delete("a", &Default::default()).await.unwrap());
+            if theirs {
+                applied_by(at, "somebody", &wanted("theirs")).await;
+            }
+            hold.go();
+        };
+        let (late, ()) = tokio::join!(late, other);
+        is(Kind::Conflict, Exit::Unknown, &late.unwrap_err());
+        let left = look(at, &wanted("old")).await;
+        let data = left.object().map(|object| object.value()["data"].clone());
+        assert_eq!(data, theirs.then(|| json!({"x": "theirs"})), "{then}");
+        if theirs {
+            drop(api.delete("a", &Default::default()).await.unwrap());
+        }
+    }
+}
+
 async fn what_is_not_ours_is_refused_by_name(at: &impl UnderTest) {
     let takings = Takings::new();
     let (ours, other) = (takings.take(7).await, takings.take(8).await);
@@ -420,7 +514,14 @@ async fn what_is_not_ours_is_refused_by_name(at: &impl UnderTest) {
     let environment = format!("it is of the environment {:?}", other.name().to_string());
     says(
         &error,
-        &[&within("theirs"), &environment, &within("nobodys"), &within("half"), "it lacks the label"],
+        &[
+            &within("theirs"),
+            &environment,
+            &within("nobodys"),
+            &within("half"),
+            "it lacks the label",
+            "another name",
+        ],
     );
     assert_eq!(through.writes(), Vec::<String>::new());
 }
@@ -503,7 +604,7 @@ async fn what_is_held_by_a_finalizer_is_under_way(at: &impl UnderTest) {
     assert_eq!(writer.delete(&ending, Dependents::Later).await.unwrap(), Deletion::UnderWay);
     let error = writer.apply(&bundle([wanted.clone()])).await.unwrap_err();
     is(Kind::Unavailable { wait: None }, Exit::Unknown, &error);
-    says(&error, &["it is still being deleted"]);
+    says(&error, &["it is still being deleted", "hint: wait until it is gone"]);
     let gone = ending.changed("its end");
     wanted["metadata"]["finalizers"] = json!([]);
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
@@ -527,9 +628,107 @@ async fn a_crd_and_its_objects_are_one_bundle(at: &impl UnderTest) {
     assert_eq!(there(at, &thing(at, 1)).await["spec"], json!({"size": 1}));
     through.taken();
     assert_eq!(kubernetes.writer(&fence).apply(&objects(1)).await.unwrap().unchanged.len(), 2);
-    assert_eq!(through.writes(), Vec::<String>::new());
+    assert_eq!(through.taken().len(), 2, "one listing for each kind, and nothing else");
+    let mut theirs = thing(at, 1);
+    theirs["metadata"]["name"] = json!("theirs");
+    applied_by(at, "somebody", &theirs).await;
+    let all = bundle([config(at, "new", json!({})), crd(at), theirs]);
+    is(Kind::Invalid, Exit::Failed, &kubernetes.writer(&fence).apply(&all).await.unwrap_err());
+    assert_eq!(through.writes(), Vec::<String>::new(), "all is judged before anything is written");
     assert_eq!(kubernetes.writer(&fence).apply(&objects(2)).await.unwrap().written, [name_of(&thing(at, 2))]);
     assert_eq!(there(at, &thing(at, 2)).await["spec"], json!({"size": 2}));
+}
+
+/// Whoever answers for the objects of a kind learns of its new versions last.
+async fn a_version_that_is_not_served_so_far_is_waited_for(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let honest = kubernetes(at.client());
+    let newer = |size: u32| {
+        let mut thing = thing(at, size);
+        thing["apiVersion"] = json!(format!("{}.example.org/v2", at.namespace()));
+        thing
+    };
+    let grown = |what: &str| {
+        let mut crd = crd(at);
+        crd["metadata"]["annotations"] = json!({"what": what});
+        let mut version = crd["spec"]["versions"][0].clone();
+        version["name"] = json!("v2");
+        version["storage"] = json!(false);
+        crd["spec"]["versions"].as_array_mut().unwrap().push(version);
+        crd
+    };
+    honest.writer(&fence).apply(&bundle([crd(at), thing(at, 1)])).await.unwrap();
+    let applied = honest.writer(&fence).apply(&bundle([grown("once"), newer(2)])).await.unwrap();
+    assert_eq!(applied.written, [name_of(&crd(at)), name_of(&newer(2))]);
+
+    let (clock, lacking) = (stepped(), Arc::new(Mutex::new(1)));
+    let left = lacking.clone();
+    let through = Through::new(at.client(), move |request| {
+        let mut left = left.lock().unwrap();
+        match request.uri().path().contains("/v2/") && *left > 0 {
+            true => {
+                *left -= 1;
+                Picked::Answer(404, json!("404 page not found"))
+            }
+            false => Picked::Pass,
+        }
+    });
+    let late = Kubernetes::new(Client::new(through.clone(), "default"), LIMIT, clock.clone());
+    let (writer, wanted) = (late.writer(&fence), bundle([grown("twice"), newer(3)]));
+    // Two waits have an end; the third is for the server to come round.
+    let stepping = async {
+        clock.waited_for(3).await;
+        clock.advance(SignedDuration::from_secs(1));
+        pending().await
+    };
+    let applied = tokio::select! {
+        applied = writer.apply(&wanted) => applied,
+        never = stepping => never,
+    };
+    assert_eq!(applied.unwrap().written, [name_of(&crd(at)), name_of(&newer(3))]);
+    // Learned from the CRD; and from discovery alone.
+    for late in [late, through.kubernetes()] {
+        *lacking.lock().unwrap() = 1;
+        let error = late.observe(&name_of(&newer(3))).await.unwrap_err();
+        is(Kind::Unavailable { wait: Some(Duration::from_secs(1)) }, Exit::Unknown, &error);
+        let seen = late.observe(&name_of(&newer(3))).await.unwrap();
+        assert_eq!(seen.object().unwrap().value()["spec"], json!({"size": 3}));
+    }
+    // With its CRD it is gone, whatever was learned.
+    honest.writer(&fence).delete(&look(at, &crd(at)).await, Dependents::Later).await.unwrap();
+    for name in [name_of(&crd(at)), name_of(&newer(3))] {
+        let gone = honest.wait_until(std::slice::from_ref(&name), "its end", LIMIT, |seen| {
+            Ok(match seen[0].object() {
+                None => Judgement::Met,
+                Some(_) => Judgement::Lacking("it is there".to_owned()),
+            })
+        });
+        gone.await.unwrap();
+    }
+}
+
+/// Of a kind that was just established everything is listed, until its storage is known to take a selector.
+async fn a_kind_is_new_until_it_was_watched(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let selected = Arc::new(Mutex::new(Vec::new()));
+    let seen = selected.clone();
+    let through = Through::new(at.client(), move |request| {
+        let query = request.uri().query().unwrap_or_default();
+        let is_list = *request.method() == Method::GET && !query.contains("watch=true");
+        if is_list && request.uri().path().ends_with("/things") {
+            seen.lock().unwrap().push(query.contains("fieldSelector"));
+        }
+        Picked::Pass
+    });
+    let kubernetes = through.kubernetes();
+    kubernetes.writer(&fence).apply(&bundle([crd(at), thing(at, 1)])).await.unwrap();
+    let before = kubernetes.observe(&name_of(&thing(at, 1))).await.unwrap();
+    assert!(!selected.lock().unwrap().contains(&true));
+    let wait = before.changed("another size");
+    applied_by(at, "somebody", &thing(at, 2)).await;
+    wait.wake.await.unwrap();
+    kubernetes.observe(&name_of(&thing(at, 1))).await.unwrap();
+    assert_eq!(selected.lock().unwrap().last(), Some(&true));
 }
 
 async fn a_namespace_and_its_objects_are_one_bundle(at: &impl UnderTest) {
@@ -544,12 +743,12 @@ async fn a_namespace_and_its_objects_are_one_bundle(at: &impl UnderTest) {
     let objects = [inner.clone(), unnamed.clone(), namespace.clone()];
     let error = kubernetes.writer(&fence).apply(&bundle(objects.clone())).await.unwrap_err();
     is(Kind::Invalid, Exit::Failed, &error);
-    says(&error, &["could not apply configmap b", "in which namespace"]);
+    says(&error, &["could not apply configmap b", "in which namespace", "hint: name one"]);
     let mut twice = unnamed.clone();
     twice["metadata"]["namespace"] = json!(within);
     let error = kubernetes.writer(&fence).apply(&bundle([unnamed, twice]).within(&within)).await.unwrap_err();
     is(Kind::Invalid, Exit::Failed, &error);
-    says(&error, &[&format!("could not apply configmap {within}/b"), "twice"]);
+    says(&error, &[&format!("could not apply configmap {within}/b"), "twice", "leave one away"]);
     let applied = kubernetes.writer(&fence).apply(&bundle(objects).within(&within)).await.unwrap();
     assert_eq!(applied.written[0], name_of(&namespace));
     assert_eq!(applied.written.len(), 3);
@@ -635,7 +834,7 @@ async fn a_kind_that_is_not_served_is_absent_by_discovery_alone(at: &impl UnderT
     assert_eq!(kubernetes.writer(&fence).delete(&seen, Dependents::Later).await.unwrap(), Deletion::Absent);
     let error = kubernetes.writer(&fence).apply(&bundle([thing(at, 1)])).await.unwrap_err();
     is(Kind::Invalid, Exit::Failed, &error);
-    says(&error, &["thing", "the API server has no Thing"]);
+    says(&error, &["thing", "the API server has no Thing", "hint: install the CRD"]);
     assert_eq!(through.writes(), Vec::<String>::new());
     let group = format!("{}.example.org", at.namespace());
     let stale = json!({
@@ -699,6 +898,54 @@ async fn everything_that_failed_is_told(at: &impl UnderTest) {
     assert!(look(at, &crd(at)).await.object().is_none());
 }
 
+/// A server says of these too that it is broken.
+async fn what_the_server_cannot_read_is_not_tried_again(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let kubernetes = kubernetes(at.client());
+    let object = |api_version: &str, kind: &str, spec: Value| {
+        json!({
+            "apiVersion": api_version, "kind": kind, "metadata": {"name": "a", "namespace": at.namespace()}, "spec": spec,
+        })
+    };
+    let deployment = |replicas: Value, memory: &str| {
+        let container = json!({"name": "c", "image": "i", "resources": {"limits": {"memory": memory}}});
+        let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [container]}});
+        let selector = json!({"matchLabels": {"a": "b"}});
+        object(
+            "apps/v1",
+            "Deployment",
+            json!({"replicas": replicas, "selector": selector, "template": template}),
+        )
+    };
+    let ports = json!([{"port": 80, "targetPort": true}]);
+    for wrong in [
+        deployment(json!(1), "1GB!"),
+        deployment(json!(2.5), "1G"),
+        object("v1", "Service", json!({"ports": ports})),
+        object("v1", "ResourceQuota", json!({"hard": {"pods": "many"}})),
+    ] {
+        let error = kubernetes.writer(&fence).apply(&bundle([wrong])).await.unwrap_err();
+        is(Kind::Invalid, Exit::Failed, &error);
+    }
+    kubernetes.writer(&fence).apply(&bundle([deployment(json!(1), "1G")])).await.unwrap();
+}
+
+async fn what_failed_is_told_with_its_server_and_nothing_that_is_secret(at: &impl UnderTest) {
+    let fence = Takings::new().take(7).await;
+    let url = "https://berth:canary@api.example.org:6443/k8s/canary?token=canary".parse().unwrap();
+    let kubernetes = kubernetes(at.client()).named(&url);
+    let unplaced = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
+    let [one, two] = [bundle([unplaced.clone()]), bundle([unplaced, thing(at, 1)])];
+    for (bundle, said) in [
+        (one, "could not apply configmap a at https://api.example.org:6443\n"),
+        (two, "2 things could not be done at https://api.example.org:6443\n"),
+    ] {
+        let error = kubernetes.writer(&fence).apply(&bundle).await.unwrap_err();
+        says(&error, &[said]);
+        assert!(!errors::render(&error).contains("canary"));
+    }
+}
+
 async fn a_watch_wakes_on_the_first_change_after_the_look(at: &impl UnderTest) {
     let object = config(at, "a", json!({"x": "1"}));
     let absent = look(at, &object).await.changed("its birth");
@@ -743,6 +990,8 @@ async fn a_forgotten_version_wakes_and_a_refused_watch_says_so(at: &impl UnderTe
         (503, json!("no"), false),
         (200, event(500, "InternalError"), false),
         (200, json!({"kind": "ConfigMapList"}), false),
+        (200, json!("no"), false),
+        (200, json!(["no"]), false),
     ] {
         let answer = body.clone();
         let through = Through::new(at.client(), move |request| {
@@ -751,11 +1000,56 @@ async fn a_forgotten_version_wakes_and_a_refused_watch_says_so(at: &impl UnderTe
                 false => Picked::Pass,
             }
         });
-        let seen = through.kubernetes().observe(&object).await.unwrap();
-        let woken = seen.changed("anything").wake.await;
+        let clock = stepped();
+        let kubernetes = Kubernetes::new(Client::new(through, "default"), LIMIT, clock.clone());
+        let seen = kubernetes.observe(&object).await.unwrap();
+        let woken = match select(seen.changed("anything").wake, pin!(clock.waited_for(1))).await {
+            Either::Left((woken, _)) => woken,
+            Either::Right(((), wake)) => {
+                clock.advance(SignedDuration::from_secs(1));
+                assert!(wakes, "{code} {body}");
+                wake.await
+            }
+        };
         assert_eq!(woken.is_ok(), wakes, "{code} {body}: {woken:?}");
         if let Err(error) = woken {
             says(&error, &["could not watch configmaps in namespace"]);
+        }
+    }
+}
+
+/// As a proxy may end each, or a server forget all.
+async fn a_watch_that_ends_without_a_word_is_not_opened_again_at_once(at: &impl UnderTest) {
+    let expired = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 410, "reason": "Expired",
+    });
+    for (code, body) in [(200, json!({"type": "BOOKMARK", "object": {}})), (410, expired)] {
+        let (clock, watches) = (stepped(), Arc::new(Mutex::new(0)));
+        let opened = watches.clone();
+        let through = Through::new(at.client(), move |request| {
+            if !request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+                return Picked::Pass;
+            }
+            let mut opened = opened.lock().unwrap();
+            *opened += 1;
+            // Else what opens it again at once would do so for ever.
+            if *opened > 9 { Picked::Answer(403, json!("no")) } else { Picked::Answer(code, body.clone()) }
+        });
+        let kubernetes = Kubernetes::new(Client::new(through, "default"), LIMIT, clock.clone());
+        let name = [name_of(&config(at, "a", json!({})))];
+        let waited = kubernetes
+            .wait_until(&name, "nothing", Duration::from_secs(60), |_| Ok(Judgement::Lacking(String::new())));
+        let stepping = async {
+            for looks in 1..=3 {
+                // The wait has an end, too.
+                clock.waited_for(1 + looks).await;
+                assert_eq!(*watches.lock().unwrap(), looks);
+                clock.advance(SignedDuration::from_secs(1));
+            }
+        };
+        tokio::select! {
+            waited = waited => panic!("{waited:?}"),
+            () = stepping => {}
         }
     }
 }
@@ -812,7 +1106,7 @@ async fn a_wait_sees_what_goes(at: &impl UnderTest) {
 }
 
 async fn a_wait_that_is_over_tells_what_was_lacking(at: &impl UnderTest) {
-    let clock = Clock::stepped("2026-01-05T12:00:00Z".parse().unwrap());
+    let clock = stepped();
     let kubernetes = Kubernetes::new(at.client(), LIMIT, clock.clone());
     let name = [name_of(&config(at, "a", json!({})))];
     let waited = kubernetes.wait_until(&name, "the impossible", Duration::from_secs(60), |_| {
@@ -821,7 +1115,34 @@ async fn a_wait_that_is_over_tells_what_was_lacking(at: &impl UnderTest) {
     });
     let error = waited.await.unwrap_err();
     is(Kind::Unavailable { wait: None }, Exit::Unknown, &error);
-    says(&error, &["could not see the impossible within 60s", "it was not there"]);
+    says(
+        &error,
+        &["could not see the impossible within 60s", "it was not there", "hint: what was seen last"],
+    );
+    let asks_to_wait = Through::new(at.client(), move |request| {
+        if !request.uri().path().ends_with("/configmaps") {
+            return Picked::Pass;
+        }
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 429,
+            "reason": "TooManyRequests", "message": "not yet", "details": {"retryAfterSeconds": 1},
+        });
+        Picked::Answer(429, status)
+    });
+    let clock = stepped();
+    let asks_to_wait = Kubernetes::new(Client::new(asks_to_wait, "default"), LIMIT, clock.clone());
+    let late = asks_to_wait.wait_until(&name, "it", Duration::from_secs(60), |_| Ok(Judgement::Met));
+    // For the end, and because it was asked to.
+    let stepping = async {
+        clock.waited_for(2).await;
+        clock.advance(SignedDuration::from_secs(61));
+        pending().await
+    };
+    let late = tokio::select! {
+        late = late => late,
+        never = stepping => never,
+    };
+    says(&late.unwrap_err(), &["could not see it within 60s", "not yet"]);
     let hopeless = kubernetes.wait_until(&name, "hope", LIMIT, |_| anyhow::bail!("there is none"));
     assert_eq!(hopeless.await.unwrap_err().to_string(), "there is none");
 }
@@ -843,17 +1164,21 @@ facts! {
     what_is_applied_is_there_with_its_marks
     a_look_that_finds_nothing_different_writes_nothing
     what_somebody_else_changed_is_put_right
+    what_somebody_else_has_put_into_what_was_empty_is_put_right
     what_is_no_longer_wanted_goes
     a_newer_run_marks_what_it_leaves_as_it_is
     an_older_run_is_refused_at_the_object
     a_late_write_of_an_older_run_loses
     what_has_appeared_since_the_look_is_a_conflict
+    a_late_write_over_what_has_gone_since_loses
     what_is_not_ours_is_refused_by_name
     what_is_shared_stays_nobodys
     only_what_was_seen_is_deleted
     what_is_not_ours_is_not_deleted
     what_is_held_by_a_finalizer_is_under_way
     a_crd_and_its_objects_are_one_bundle
+    a_version_that_is_not_served_so_far_is_waited_for
+    a_kind_is_new_until_it_was_watched
     a_namespace_and_its_objects_are_one_bundle
     what_belongs_into_an_ending_namespace_may_be_tried_again
     what_may_not_be_listed_is_unknown
@@ -861,9 +1186,12 @@ facts! {
     a_kind_that_is_not_served_is_absent_by_discovery_alone
     discovery_is_asked_once_and_again_for_what_it_lacks
     everything_that_failed_is_told
+    what_the_server_cannot_read_is_not_tried_again
+    what_failed_is_told_with_its_server_and_nothing_that_is_secret
     a_watch_wakes_on_the_first_change_after_the_look
     one_watch_serves_many_objects
     a_forgotten_version_wakes_and_a_refused_watch_says_so
+    a_watch_that_ends_without_a_word_is_not_opened_again_at_once
     a_wait_goes_on_until_it_is_met_from_before_its_kind_is_there
     a_wait_sees_what_goes
     a_wait_that_is_over_tells_what_was_lacking

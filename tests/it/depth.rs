@@ -11,7 +11,7 @@ pub(crate) fn deep() -> bool {
     read("DEEP").is_some()
 }
 
-/// Whether they go to the end of what a machine can hold: some ten minutes and gigabytes.
+/// Whether they go to the end of what a machine can hold: some fifteen minutes and gigabytes.
 /// `DEEP=widest cargo test --test it model::opened_closed_and_reopened_beside`
 pub(crate) fn widest() -> bool {
     read("DEEP").is_some_and(|how| how == "widest")

@@ -296,6 +296,9 @@ async fn a_failure_has_the_kind_by_which_callers_go_on() {
     let bed = bed().await;
     let wait = |seconds| Kind::Unavailable { wait: Some(Duration::from_secs(seconds)) };
     let throttled = status(429, "TooManyRequests", "slow down", json!({"retryAfterSeconds": 3}));
+    let unconverted = |why: &str| {
+        status(500, "", &format!("failed to convert new object (/a) to proper version: {why}"), json!({}))
+    };
     for (verdict, kind) in [
         (status(401, "Unauthorized", "Unauthorized", json!({})), Kind::Refused),
         (Verdict::json(403, &json!({"error": "no"})), Kind::Refused),
@@ -303,6 +306,13 @@ async fn a_failure_has_the_kind_by_which_callers_go_on() {
         (Verdict::html(429, "wait").header("retry-after", "7"), wait(7)),
         (throttled, wait(3)),
         (Verdict::html(503, "").header("retry-after", "soon"), Kind::Unavailable { wait: None }),
+        (Verdict::html(503, "").header("retry-after", "0"), Kind::Unavailable { wait: None }),
+        (status(500, "", "failed to create typed patch object (/a): .foo", json!({})), Kind::Invalid),
+        (unconverted("unable to convert unstructured object to apps/v1"), Kind::Invalid),
+        (
+            unconverted("conversion webhook for x failed: connection refused"),
+            Kind::Unavailable { wait: None },
+        ),
         (Verdict::Cut, Kind::Unavailable { wait: None }),
         (Verdict::json(200, &json!({})), Kind::Unavailable { wait: None }),
     ] {

@@ -14,6 +14,7 @@ mod claims;
 mod contract;
 mod crash;
 mod depth;
+mod diagnosis;
 mod dns;
 mod embedded;
 mod environment;

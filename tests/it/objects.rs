@@ -120,7 +120,41 @@ fn a_secrets_text_is_sent_as_the_server_keeps_it() {
     let manifest = Manifest::parse(secret).unwrap();
     assert_eq!(manifest.value()["data"], data);
     assert_eq!(manifest.value().get("stringData"), None);
-    refused(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"x": 1}}));
+}
+
+/// A server would quote what it cannot read.
+#[test]
+fn a_secret_that_cannot_be_read_is_refused_by_its_keys_alone() {
+    let secret = |data: Value, text: Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": data, "stringData": text,
+        })
+    };
+    for (data, text) in [
+        (json!({"password": 12345678}), Value::Null),
+        (json!({"password": "hunter2"}), Value::Null),
+        (json!({"password": "aHVudGVyMg"}), Value::Null),
+        (json!({"password": ["aHVudGVyMg=="]}), Value::Null),
+        (Value::Null, json!({"password": 12345678})),
+    ] {
+        let said = refused(secret(data, text));
+        assert!(said.contains("[\"password\"]"), "{said}");
+        assert!(["12345678", "hunter2", "aHVudGVyMg"].iter().all(|value| !said.contains(value)), "{said}");
+    }
+    for no_map in [json!("12345678"), json!(["12345678"]), json!(12345678), json!(true)] {
+        for said in [
+            refused(secret(no_map.clone(), json!({"x": "y"}))),
+            refused(secret(no_map.clone(), Value::Null)),
+            refused(secret(json!({}), no_map)),
+        ] {
+            assert!(said.contains("is no map") && !said.contains("12345678"), "{said}");
+        }
+    }
+    let manifest = Manifest::parse(secret(Value::Null, json!({"x": "y"})));
+    assert_eq!(manifest.unwrap().value()["data"], json!({"x": "eQ=="}));
+    let lines = json!({"lines": "aHVu\ndGVy\r\nMg==\n", "bits": "eR==", "none": null});
+    let data = json!({"lines": "aHVudGVyMg==", "bits": "eR==", "none": null});
+    assert_eq!(Manifest::parse(secret(lines, Value::Null)).unwrap().value()["data"], data);
 }
 
 #[test]
@@ -266,6 +300,7 @@ fn a_field_that_somebody_else_has_written_is_a_difference_that_is_named() {
     let within = |more: &[&'static str]| CONTAINER.iter().chain(more).copied().collect::<Vec<_>>();
     for (path, named) in [
         (vec!["f:spec", "f:replicas"], ".spec.replicas"),
+        (vec!["f:spec", "f:strategy"], ".spec.strategy"),
         (vec!["f:spec", "f:selector"], ".spec.selector.matchLabels.app"),
         (vec!["f:metadata", "f:labels", "f:berth.dev/environment"], ".metadata.labels.berth.dev/environment"),
         (within(&["f:image"]), ".spec.template.spec.containers[0].image"),
@@ -374,6 +409,42 @@ fn the_items_of_a_set_are_told_by_their_values() {
     assert_eq!(difference(&wanted, &shown(both)), Difference::Nothing);
     let one = difference(&wanted, &shown(json!({"v:\"a/b\"": {}})));
     assert_eq!(one, Difference::Content(".metadata.finalizers[1] was changed by somebody else".to_owned()));
+}
+
+/// Of a list that is owned item by item, a server records nothing if it is empty; of all else that is empty, itself.
+#[test]
+fn what_is_empty_may_be_changed_too() {
+    let wanted = json!({
+        "apiVersion": "v1", "kind": "X", "metadata": {"name": "a", "annotations": {"berth.dev/applied": "d"}},
+        "spec": {"all": {}, "rules": [], "items": [{"name": "i", "args": [], "env": []}]},
+    });
+    let shown = |spec: Value, theirs: Value| {
+        let mine = json!({"f:metadata": {"f:annotations": {"f:berth.dev/applied": {}}}, "f:spec": spec});
+        let entry = |manager: &str, fields: Value| json!({"manager": manager, "apiVersion": "v1", "fieldsV1": fields});
+        let records = json!([entry("berth", mine), entry("other", json!({"f:spec": theirs}))]);
+        json!({"metadata": {"annotations": {"berth.dev/applied": "d"}, "managedFields": records}})
+    };
+    let item = |fields: Value| json!({"k:{\"name\":\"i\"}": fields});
+    let own = item(json!({".": {}, "f:name": {}, "f:args": {}}));
+    let whole = json!({"f:all": {}, "f:rules": {}, "f:items": own});
+    // What others have added to a list that is shared is not ours to judge.
+    let env = item(json!({"f:env": {"k:{\"name\":\"e\"}": {".": {}, "f:name": {}}}}));
+    for theirs in [json!({}), json!({"f:items": env}), whole.clone()] {
+        assert_eq!(difference(&wanted, &shown(whole.clone(), theirs)), Difference::Nothing);
+    }
+    let fewer = item(json!({".": {}, "f:name": {}}));
+    for (mine, theirs, named) in [
+        (json!({"f:rules": {}, "f:items": own}), json!({}), ".spec.all"),
+        (json!({"f:all": {}, "f:items": own}), json!({"f:rules": {}}), ".spec.rules"),
+        (
+            json!({"f:all": {}, "f:rules": {}, "f:items": fewer}),
+            json!({"f:items": item(json!({"f:args": {}}))}),
+            ".spec.items[0].args",
+        ),
+    ] {
+        let expected = Difference::Content(format!("{named} was changed by somebody else"));
+        assert_eq!(difference(&wanted, &shown(mine, theirs)), expected);
+    }
 }
 
 fn with_status(generation: i64, status: Value) -> Value {

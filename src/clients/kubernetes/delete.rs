@@ -2,14 +2,7 @@
 //!
 //! Must never: delete by name alone; take a conflict for a deletion.
 
-use super::{
-    Seen,
-    failed::{Failed, unwritten},
-    object::Owner,
-    observe::requests,
-    request,
-    write::Writer,
-};
+use super::{Seen, failed::Failed, object::Owner, observe::requests, request, write::Writer};
 use anyhow::Result;
 use kube::{
     api::{DeleteParams, Preconditions},
@@ -44,7 +37,8 @@ impl Writer<'_> {
         let doing = || format!("delete {}", seen.name());
         match object.owner(&self.environment) {
             Owner::Own(generation) => {
-                self.outranks(generation, &doing).map_err(|failed| unwritten(vec![failed]))?;
+                self.outranks(generation, &doing)
+                    .map_err(|failed| self.kubernetes.unwritten(vec![failed]))?;
             }
             Owner::Nobody => return Ok(Deletion::Foreign("it carries no mark of berth".to_owned())),
             Owner::Foreign(why) => return Ok(Deletion::Foreign(why)),
@@ -69,7 +63,7 @@ impl Writer<'_> {
             Err(denial) if denial.says(reason::NOT_FOUND, &look.served.resource, name) => {
                 Ok(Deletion::Absent)
             }
-            Err(denial) => Err(unwritten(vec![Failed::new(doing(), denial)])),
+            Err(denial) => Err(self.kubernetes.unwritten(vec![Failed::new(doing(), denial)])),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 use super::manifest::{APPLIED, GENERATION};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Whom the server's record means by us.
 pub const MANAGER: &str = "berth";
@@ -30,20 +31,36 @@ pub fn difference(wanted: &Value, live: &Value) -> Difference {
         return Difference::Content("something else was applied last".to_owned());
     }
     let entries = live["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let owned: Vec<&Value> = entries
-        .iter()
-        // Not by the operation: what a webhook made of our request is recorded as an update of ours. A status is
-        // written by others, under their own names.
-        .filter(|entry| entry["manager"] == MANAGER && entry["apiVersion"] == wanted["apiVersion"])
-        .filter(|entry| entry["subresource"].as_str().is_none_or(str::is_empty))
-        .map(|entry| &entry["fieldsV1"])
-        .collect();
-    match uncovered_object(&sent(wanted), &owned, "") {
+    // Not by the operation: what a webhook made of our request is recorded as an update of ours. A status is written by
+    // others, under their own names.
+    let is_ours = |entry: &&Value| {
+        entry["manager"] == MANAGER
+            && entry["apiVersion"] == wanted["apiVersion"]
+            && entry["subresource"].as_str().is_none_or(str::is_empty)
+    };
+    let (ours, others): (Vec<&Value>, Vec<&Value>) = entries.iter().partition(is_ours);
+    let [ours, others] =
+        [ours, others].map(|entries| entries.into_iter().map(|entry| &entry["fieldsV1"]).collect());
+    let records = Records { ours, others };
+    match uncovered_object(&sent(wanted), &records, "") {
         Some(path) => Difference::Content(format!("{path} was changed by somebody else")),
         None if wanted["metadata"]["labels"][GENERATION] != live["metadata"]["labels"][GENERATION] => {
             Difference::Generation
         }
         None => Difference::Nothing,
+    }
+}
+
+/// What the server has recorded at one path.
+struct Records<'a> {
+    ours: Vec<&'a Value>,
+    others: Vec<&'a Value>,
+}
+
+impl<'a> Records<'a> {
+    fn below(&self, key: &str) -> Self {
+        let below = |nodes: &[&'a Value]| nodes.iter().filter_map(|node| node.get(key)).collect();
+        Self { ours: below(&self.ours), others: below(&self.others) }
     }
 }
 
@@ -65,50 +82,41 @@ fn sent(wanted: &Value) -> Map<String, Value> {
 }
 
 /// The first field of ours that the record lacks.
-fn uncovered(wanted: &Value, owned: &[&Value], path: &str) -> Option<String> {
+fn uncovered(wanted: &Value, records: &Records<'_>, path: &str) -> Option<String> {
+    let Records { ours, others } = records;
     match wanted {
-        // A server keeps no null, and of an empty map nothing can be changed.
+        // A server keeps no null.
         Value::Null => None,
-        Value::Object(map) if map.is_empty() => None,
-        Value::Array(list) if list.is_empty() => None,
-        _ if owned.iter().any(|node| is_leaf(node)) => None,
-        Value::Object(map) => uncovered_object(map, owned, path),
-        Value::Array(list) if !owned.is_empty() => uncovered_list(list, owned, path),
+        _ if ours.iter().any(|node| is_leaf(node)) => None,
+        Value::Object(map) if !map.is_empty() => uncovered_object(map, records, path),
+        // Of a list that is owned item by item, an empty one leaves no record. One that is owned as a whole does, and
+        // then is its next writer's.
+        Value::Array(list) if list.is_empty() && !others.iter().any(|node| is_leaf(node)) => None,
+        Value::Array(list) if !list.is_empty() && !ours.is_empty() => uncovered_list(list, records, path),
         _ => Some(path.to_owned()),
     }
 }
 
-fn uncovered_object(map: &Map<String, Value>, owned: &[&Value], path: &str) -> Option<String> {
+fn uncovered_object(map: &Map<String, Value>, records: &Records<'_>, path: &str) -> Option<String> {
     map.iter().find_map(|(key, value)| {
-        let field = format!("f:{key}");
-        let below: Vec<&Value> = owned.iter().filter_map(|node| node.get(&field)).collect();
-        uncovered(value, &below, &format!("{path}.{key}"))
+        uncovered(value, &records.below(&format!("f:{key}")), &format!("{path}.{key}"))
     })
 }
 
 /// A list that is owned item by item: its items are told by keys (`k:{"name":"app"}`), or are the keys (`v:"text"`).
-fn uncovered_list(list: &[Value], owned: &[&Value], path: &str) -> Option<String> {
-    let mut records: Vec<(&str, &Value)> = owned
-        .iter()
-        .filter_map(|node| node.as_object())
-        .flatten()
-        .map(|(key, node)| (&**key, node))
-        .collect();
-    // Two records of one item, by our two operations, lie side by side.
-    records.sort_by_key(|(key, _)| *key);
+fn uncovered_list(list: &[Value], records: &Records<'_>, path: &str) -> Option<String> {
+    let nodes = records.ours.iter().filter_map(|node| node.as_object());
+    let mut keys: BTreeSet<&str> = nodes.flat_map(Map::keys).map(String::as_str).collect();
     let mut items: Vec<(usize, &Value)> = list.iter().enumerate().collect();
     // What names more of its keys chooses first: the server has filled in the rest.
-    items.sort_by_key(|(_, item)| {
-        std::cmp::Reverse(records.iter().filter_map(|(key, _)| fit(key, item)).max())
-    });
+    items.sort_by_key(|(_, item)| std::cmp::Reverse(keys.iter().filter_map(|key| fit(key, item)).max()));
     for (at, item) in items {
         let path = format!("{path}[{at}]");
-        let best = records.iter().filter_map(|(key, _)| Some((fit(key, item)?, *key))).max();
+        let best = keys.iter().filter_map(|key| Some((fit(key, item)?, *key))).max();
         let Some((_, key)) = best else { return Some(path) };
-        let nodes: Vec<&Value> = records.iter().filter(|(k, _)| *k == key).map(|(_, node)| *node).collect();
-        records.retain(|(k, _)| *k != key);
+        keys.remove(key);
         if key.starts_with("k:")
-            && let Some(path) = uncovered(item, &nodes, &path)
+            && let Some(path) = uncovered(item, &records.below(key), &path)
         {
             return Some(path);
         }

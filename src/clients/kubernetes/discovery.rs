@@ -3,9 +3,13 @@
 //! Asked once, for all kinds, and once more whenever a kind is not among them. Must never: say "not served" but by the
 //! server's own word, all of it, of a group that it says is up to date.
 
-use super::{Denial, Kubernetes, manifest::group, request};
+use super::{Denial, Kubernetes, condition::condition, list, manifest::group, observe::requests, request};
 use hyper::http::{Request, header::ACCEPT};
-use kube::core::{ApiResource, request::Error as NotBuilt};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    api::ListParams,
+    core::{ApiResource, request::Error as NotBuilt},
+};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
@@ -25,9 +29,15 @@ pub(super) type KindName = (String, String);
 pub(super) struct Served {
     pub(super) resource: ApiResource,
     pub(super) namespaced: bool,
-    /// Its CRD was seen to be established by us. Until its storage is ready, the server answers 429 to a listing with
-    /// a selector, but not to one of everything.
+    /// Its CRD was seen to be established by us, and nothing else of it so far. Until its storage is ready, the server
+    /// answers 429 to a listing with a selector, but not to one of everything.
     pub(super) young: bool,
+}
+
+impl Served {
+    fn name(&self) -> KindName {
+        (self.resource.api_version.clone(), self.resource.kind.clone())
+    }
 }
 
 /// What the server said last, and what CRDs have said since.
@@ -93,8 +103,7 @@ impl Discovery {
                 for resource in version.resources {
                     let Some(Kind { kind }) = resource.response_kind else { continue };
                     let served = served(&group, &version.version, kind, resource.resource, &resource.scope)?;
-                    let name = (served.resource.api_version.clone(), served.resource.kind.clone());
-                    self.kinds.entry(name).or_insert_with(|| Arc::new(served));
+                    self.kinds.entry(served.name()).or_insert_with(|| Arc::new(served));
                 }
             }
         }
@@ -130,6 +139,19 @@ pub(super) fn defined(crd: &Value) -> Vec<Served> {
         .collect()
 }
 
+/// Whether it is established, and defines this kind.
+pub(super) fn brings(crd: &Value, kind: &KindName) -> bool {
+    group(&kind.0) == crd["spec"]["group"].as_str().unwrap_or_default()
+        && condition(crd, "Established").is_true()
+        && defined(crd).iter().any(|served| served.name() == *kind)
+}
+
+/// How CRDs themselves are served.
+pub(super) fn crds_served() -> Served {
+    let resource = ApiResource::erase::<CustomResourceDefinition>(&());
+    Served { resource, namespaced: false, young: false }
+}
+
 impl Kubernetes {
     /// How each of these kinds is served; `None`: the server says that it is not. An error: nobody knows.
     pub(super) async fn served(
@@ -153,8 +175,22 @@ impl Kubernetes {
         Ok(all)
     }
 
-    /// Asks again, whatever was known: what seemed to be served was not found.
+    /// Asks again, whatever was known: what seemed to be served was not found. What a CRD has told stands as long as the
+    /// CRD does: discovery follows it some moments later.
     pub(super) async fn served_afresh(&self, kind: &KindName) -> Result<Option<Arc<Served>>, Denial> {
+        let learned = self.discovery.lock().await.learned.get(kind).cloned();
+        if let Some(served) = learned {
+            let crds = list::<Value>(
+                &self.client,
+                &requests(&crds_served(), None),
+                &ListParams::default(),
+                self.limit,
+            )
+            .await?;
+            if crds.items.iter().any(|crd| brings(crd, kind)) {
+                return Ok(Some(served));
+            }
+        }
         let mut known = self.discovery.lock().await;
         known.asked = false;
         known.learned.remove(kind);
@@ -167,8 +203,20 @@ impl Kubernetes {
     pub(super) async fn learn(&self, crd: &Value) {
         let mut known = self.discovery.lock().await;
         for served in defined(crd) {
-            let name = (served.resource.api_version.clone(), served.resource.kind.clone());
-            known.learned.insert(name, Arc::new(Served { young: true, ..served }));
+            let name = served.name();
+            let young = known.get(&name).is_none_or(|known| known.young);
+            known.learned.insert(name, Arc::new(Served { young, ..served }));
+        }
+    }
+
+    /// Its storage has taken a watch, so it takes everything.
+    pub(super) async fn grown(&self, served: &Served) {
+        if !served.young {
+            return;
+        }
+        let mut known = self.discovery.lock().await;
+        if let Some(learned) = known.learned.get_mut(&served.name()) {
+            *learned = Arc::new(Served { young: false, ..served.clone() });
         }
     }
 

@@ -215,16 +215,52 @@ fn normalise(name: &ObjectName, value: &mut Value) -> Result<()> {
     if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
         metadata.retain(|field, value| !SERVERS.contains(&field.as_str()) && !value.is_null());
     }
-    if (name.api_version.as_str(), name.kind.as_str()) == ("v1", "Secret")
-        && let Some(Value::Object(plain)) = fields.remove("stringData")
-    {
-        let data = fields.entry("data").or_insert_with(|| json!({}));
-        for (key, text) in plain {
-            let Value::String(text) = text else { bail!("stringData[{key:?}] is no text") };
-            data[key.as_str()] = json!(k8s_openapi::ByteString(text.into_bytes()));
-        }
+    if (name.api_version.as_str(), name.kind.as_str()) == ("v1", "Secret") {
+        fold(fields)?;
     }
     Ok(())
+}
+
+/// A Secret's `stringData` into its `data`. A server that cannot read a value quotes it: so it is read here, and no error
+/// may hold more of it than its key.
+fn fold(secret: &mut Map<String, Value>) -> Result<()> {
+    let mut map = |field: &str| match secret.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(map)) => Ok(Some(map)),
+        Some(_) => bail!("{field} is no map"),
+    };
+    let (mut data, plain) = (map("data")?, map("stringData")?);
+    for text in data.iter_mut().flat_map(|data| data.values_mut()) {
+        // Ends of lines, of a block of YAML.
+        if let Value::String(text) = text {
+            text.retain(|c| !"\r\n".contains(c));
+        }
+    }
+    if let Some((key, _)) = data.iter().flatten().find(|(_, value)| !is_base64(value)) {
+        bail!("data[{key:?}] is no text in base64; what is not encoded belongs into stringData");
+    }
+    if data.is_none() && plain.is_none() {
+        return Ok(());
+    }
+    let mut data = data.unwrap_or_default();
+    for (key, text) in plain.into_iter().flatten() {
+        let Value::String(text) = text else { bail!("stringData[{key:?}] is no text") };
+        data.insert(key, json!(k8s_openapi::ByteString(text.into_bytes())));
+    }
+    secret.insert("data".to_owned(), data.into());
+    Ok(())
+}
+
+/// With its padding, in the one alphabet. A null is nothing to a server.
+fn is_base64(value: &Value) -> bool {
+    let text = match value {
+        Value::Null => return true,
+        Value::String(text) => text,
+        _ => return false,
+    };
+    let digits = text.trim_end_matches('=');
+    let is_digit = |b: u8| b.is_ascii_alphanumeric() || b"+/".contains(&b);
+    text.len() % 4 == 0 && text.len() - digits.len() <= 2 && digits.bytes().all(is_digit)
 }
 
 fn described(name: &ObjectName) -> String {

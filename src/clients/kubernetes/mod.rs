@@ -33,7 +33,7 @@ pub use write::{Applied, Writer};
 use super::RUN_HEADER;
 use crate::{clock::Clock, domain::names::ContextName, errors::UserError};
 use anyhow::{Context, Result};
-use hyper::http::{HeaderName, HeaderValue};
+use hyper::http::{HeaderName, HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::{
     Client, Config,
@@ -49,13 +49,21 @@ pub struct Kubernetes {
     client: Client,
     limit: Duration,
     clock: Clock,
+    server: Option<Arc<str>>,
     discovery: Arc<Mutex<discovery::Discovery>>,
 }
 
 impl Kubernetes {
     /// Over this client. No request takes longer than `limit` to be answered; deadlines go by `clock`.
     pub fn new(client: Client, limit: Duration, clock: Clock) -> Self {
-        Self { client, limit, clock, discovery: Arc::default() }
+        Self { client, limit, clock, server: None, discovery: Arc::default() }
+    }
+
+    /// Errors say that it is the server at this URL; a client does not tell. Of the URL, only where it leads.
+    pub fn named(self, url: &Uri) -> Self {
+        let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+        let server = url.host().map(|host| format!("{}://{host}{port}", url.scheme_str().unwrap_or("https")));
+        Self { server: server.map(Arc::from), ..self }
     }
 }
 

@@ -6,12 +6,16 @@
 use super::{
     Denial, Kubernetes, Listing,
     discovery::{KindName, Served},
-    failed::{Failed, unread},
+    failed::Failed,
     list,
     manifest::is_segment,
     object::Object,
+    watch::PACE,
 };
-use crate::{clients::Kind, domain::claim::ObjectName};
+use crate::{
+    clients::{Failure, Kind},
+    domain::claim::ObjectName,
+};
 use anyhow::Result;
 use futures::{StreamExt, stream};
 use kube::{
@@ -127,7 +131,7 @@ impl Kubernetes {
     /// Looks at all of these, by one listing for each kind and namespace, and tells them in the same order. What failed
     /// is all told; then nothing is known of any.
     pub async fn observe_all(&self, names: &[ObjectName]) -> Result<Vec<Seen>> {
-        self.look_at(names).await.map_err(unread)
+        self.look_at(names).await.map_err(|failed| self.unread(failed))
     }
 
     pub(super) async fn look_at(&self, names: &[ObjectName]) -> Result<Vec<Seen>, Vec<Failed>> {
@@ -138,7 +142,8 @@ impl Kubernetes {
             {
                 scopes.entry(Scope::of(name)).or_default().insert(&name.name);
             } else {
-                failed.push(Failed::invalid(format!("read {name}"), "nothing can be called so"));
+                let (detail, hint) = ("nothing can be called so", "correct its name and its namespace");
+                failed.push(Failed::ours(format!("read {name}"), Kind::Invalid, detail, hint));
             }
         }
         let kinds = scopes.keys().map(|scope| scope.kind.clone()).collect();
@@ -187,9 +192,11 @@ impl Kubernetes {
         let Some(served) = served else { return Ok(None) };
         let doing = || scope.described(names);
         if served.namespaced != scope.namespace.is_some() {
-            let has =
-                if served.namespaced { "its kind needs a namespace" } else { "its kind has no namespaces" };
-            return Err(Failed::invalid(doing(), has));
+            let (has, hint) = match served.namespaced {
+                true => ("its kind needs a namespace", "name one"),
+                false => ("its kind has no namespaces", "name none"),
+            };
+            return Err(Failed::ours(doing(), Kind::Invalid, has, hint));
         }
         let alone = names.len() == 1 && !served.young;
         let only = names.first().filter(|_| alone).map(|name| (*name).to_owned());
@@ -202,6 +209,11 @@ impl Kubernetes {
             Err(denial) if denial.failure.kind == Kind::Invalid => {
                 return match self.served_afresh(&scope.kind).await {
                     Ok(None) => Ok(None),
+                    // Whoever answers for its objects learns of a new kind last.
+                    Ok(Some(_)) if denial.is_not_found() => {
+                        let soon = Kind::Unavailable { wait: Some(PACE) };
+                        Err(Failed::new(doing(), Failure { kind: soon, ..denial.failure }))
+                    }
                     Ok(Some(_)) => Err(Failed::new(doing(), denial)),
                     Err(unknown) => Err(Failed::new(doing(), unknown)),
                 };

@@ -26,6 +26,8 @@ pub struct Denial {
     pub failure: Failure,
     /// The API server's own word, if it is one.
     status: Option<Box<Status>>,
+    /// Whether the answer is 404, whoever gave it.
+    is_not_found: bool,
 }
 
 impl Denial {
@@ -46,6 +48,12 @@ impl Denial {
         self.status.is_some()
     }
 
+    /// Whether nothing was found, be it the object, its namespace, or the path: a server that does not serve a kind so
+    /// far answers with a page.
+    pub fn is_not_found(&self) -> bool {
+        self.is_not_found
+    }
+
     /// Whether the server has forgotten the version that was asked for.
     pub fn is_expired(&self) -> bool {
         let forgotten = [reason::EXPIRED, reason::GONE];
@@ -60,13 +68,16 @@ impl Denial {
     /// Of an answer that is no success.
     fn answered(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        // At once is no time to wait.
+        let retry_after = retry_after.filter(|seconds| *seconds > 0);
         let Some(status) = own_word(code, body) else {
             // Not the body: some pages show the request that they answer, its token too.
             let of =
                 headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no content type");
             let of: String = of.chars().filter(|c| !c.is_control()).take(60).collect();
             let detail = format!("the answer is {code}, and no Status of Kubernetes ({of})");
-            return Failure { kind: kind(code.as_u16(), retry_after), detail }.into();
+            let failure = Failure { kind: kind(code.as_u16(), retry_after), detail };
+            return Self { is_not_found: code == StatusCode::NOT_FOUND, ..failure.into() };
         };
         let mut denial = Self::from(kube::Error::Api(status));
         if let Kind::Unavailable { wait: wait @ None } = &mut denial.failure.kind {
@@ -78,7 +89,7 @@ impl Denial {
 
 impl From<Failure> for Denial {
     fn from(failure: Failure) -> Self {
-        Self { failure, status: None }
+        Self { failure, status: None, is_not_found: false }
     }
 }
 
@@ -93,7 +104,7 @@ impl From<kube::Error> for Denial {
                 let kind = match status.code {
                     // An applied object that does not fit its kind is answered like a broken server, but trying again
                     // will not mend it.
-                    500 if status.message.contains("failed to create typed patch object") => Kind::Invalid,
+                    500 if does_not_fit(&status.message) => Kind::Invalid,
                     // The namespace of an environment's earlier life: it will be gone.
                     403 if is_about_an_end(&status) => kind(503, wait),
                     code => kind(code, wait),
@@ -102,7 +113,8 @@ impl From<kube::Error> for Denial {
                     "" => format!("the answer is {} {}", status.code, status.reason),
                     message => message.to_owned(),
                 };
-                return Self { failure: Failure { kind, detail }, status: Some(status) };
+                let is_not_found = status.code == 404;
+                return Self { failure: Failure { kind, detail }, status: Some(status), is_not_found };
             }
             // Its text may quote the answer.
             SerdeError(e) => {
@@ -159,6 +171,14 @@ async fn within<T>(limit: Duration, exchange: impl Future<Output = Result<T, Den
 fn is_about_an_end(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|about| &about.causes);
     causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
+/// Not by the conversion alone: that may also be a webhook of a CRD, which is down.
+fn does_not_fit(message: &str) -> bool {
+    message.contains("failed to create typed patch object")
+        || ["failed to convert new object", "unable to convert unstructured object"]
+            .iter()
+            .all(|said| message.contains(said))
 }
 
 /// The body, if it is a `Status` that fits the answer's code.

@@ -1,12 +1,13 @@
 //! Waiting until objects are as they should be: look, judge, and follow the watch from that look; where it ends, look
 //! again.
 //!
-//! A server that says when to come again is asked again then. Must never: poll; end before its time because a watch ended; end late without saying what was seen last.
+//! A server that says when to come again is asked again then, and one that ends a watch without a word is given a moment.
+//! Must never: poll; end before its time because a watch ended; end late without saying what was seen last.
 
 use super::{
     Kubernetes, Seen,
-    failed::{Failed, unread},
-    watch::{Change, Watch, Watched, late},
+    failed::Failed,
+    watch::{Change, PACE, Watch, Watched, late},
 };
 use crate::{clients::Kind, domain::claim::ObjectName};
 use anyhow::Result;
@@ -32,12 +33,16 @@ enum Ended {
     Judged(anyhow::Error),
     /// Something could not be looked at.
     Unread(Vec<Failed>),
+    /// A new look is due; whether anything has been told since this one.
+    Over { told: bool },
 }
 
 /// What a watch tells.
 enum Told {
     Change(Change),
-    /// A new look is due.
+    /// A CRD has brought the kind that was not served.
+    Brought,
+    /// Nothing more.
     Over,
 }
 
@@ -53,13 +58,14 @@ impl Kubernetes {
     ) -> Result<Vec<Seen>> {
         let mut last = "nothing has been seen so far".to_owned();
         let ended = {
-            let followed = pin!(self.follow(names, |seen| match judge(seen)? {
+            let met = |seen: &[Seen], last: &mut String| match judge(seen)? {
                 Judgement::Met => Ok(true),
                 Judgement::Lacking(what) => {
-                    last = what;
+                    *last = what;
                     Ok(false)
                 }
-            }));
+            };
+            let followed = pin!(self.follow(names, met, &mut last));
             // The clock first: it runs from its first poll on.
             match select(pin!(self.clock.pass(within)), followed).await {
                 Either::Left(_) => None,
@@ -67,20 +73,25 @@ impl Kubernetes {
             }
         };
         let doing = || format!("see {on} within {within:?}");
-        ended.unwrap_or_else(|| Err(unread(vec![late(doing(), format!("what was seen last: {last}"))])))
+        ended.unwrap_or_else(|| Err(self.unread(vec![late(doing(), format!("what was seen last: {last}"))])))
     }
 
     async fn follow(
         &self,
         names: &[ObjectName],
-        mut met: impl FnMut(&[Seen]) -> Result<bool>,
+        mut met: impl FnMut(&[Seen], &mut String) -> Result<bool>,
+        last: &mut String,
     ) -> Result<Vec<Seen>> {
         loop {
-            let failed = match self.follow_one_look(names, &mut met).await {
-                Ok(Some(seen)) => return Ok(seen),
-                Ok(None) => continue,
+            let failed = match self.follow_one_look(names, &mut |seen| met(seen, last)).await {
+                Ok(seen) => return Ok(seen),
                 Err(Ended::Judged(error)) => return Err(error),
                 Err(Ended::Unread(failed)) => failed,
+                Err(Ended::Over { told: true }) => continue,
+                Err(Ended::Over { told: false }) => {
+                    self.clock.pass(PACE).await;
+                    continue;
+                }
             };
             // As to the storage of a young CRD, whose watch is refused for a moment.
             let come_again = failed.iter().map(|one| match one.failure.kind {
@@ -88,37 +99,45 @@ impl Kubernetes {
                 _ => None,
             });
             match come_again.min().flatten() {
-                Some(wait) => self.clock.pass(wait).await,
-                None => return Err(unread(failed)),
+                Some(wait) => {
+                    *last = failed.into_iter().next().map_or(String::new(), |one| one.to_string());
+                    self.clock.pass(wait).await;
+                }
+                None => return Err(self.unread(failed)),
             }
         }
     }
 
-    /// `None`: a new look is due.
     async fn follow_one_look(
         &self,
         names: &[ObjectName],
         met: &mut impl FnMut(&[Seen]) -> Result<bool>,
-    ) -> Result<Option<Vec<Seen>>, Ended> {
+    ) -> Result<Vec<Seen>, Ended> {
         let mut seen = self.look_at(names).await.map_err(Ended::Unread)?;
         if met(&seen).map_err(Ended::Judged)? {
-            return Ok(Some(seen));
+            return Ok(seen);
         }
         if seen.is_empty() {
             // There is nothing that could change.
             return pending().await;
         }
-        let told = Watched::of(&seen).into_iter().map(|watched| Box::pin(watched.told()));
-        let mut told = stream::select_all(told);
-        while let Some(told) = told.next().await {
-            let Told::Change(change) = told.map_err(|failed| Ended::Unread(vec![failed]))? else { break };
+        let watches = Watched::of(&seen).into_iter().map(|watched| Box::pin(watched.told()));
+        let mut watches = stream::select_all(watches);
+        let mut told = false;
+        while let Some(next) = watches.next().await {
+            let change = match next.map_err(|failed| Ended::Unread(vec![failed]))? {
+                Told::Change(change) => change,
+                Told::Brought => return Err(Ended::Over { told: true }),
+                Told::Over => break,
+            };
+            told = true;
             let Some(one) = seen.iter_mut().find(|one| one.name() == change.object.name()) else { continue };
             one.now((!change.gone).then_some(change.object));
             if met(&seen).map_err(Ended::Judged)? {
-                return Ok(Some(seen));
+                return Ok(seen);
             }
         }
-        Ok(None)
+        Err(Ended::Over { told })
     }
 }
 
@@ -135,8 +154,9 @@ impl Watched {
                 Stage::End => return None,
                 Stage::Follow(watch) => watch,
                 Stage::Begin(Watched::Kind { kubernetes, name }) => {
-                    let over = kubernetes.until_served(&name).await.map(|()| Told::Over);
-                    return Some((over, Stage::End));
+                    let brought = kubernetes.until_served(&name).await;
+                    let told = brought.map(|brought| if brought { Told::Brought } else { Told::Over });
+                    return Some((told, Stage::End));
                 }
                 Stage::Begin(Watched::Objects { kubernetes, look, .. }) => {
                     match Watch::open(&kubernetes, look).await {

@@ -4,11 +4,9 @@
 
 use super::{
     Denial, Kubernetes, Seen,
-    condition::condition,
-    discovery::{Served, defined},
-    failed::{Failed, unread},
+    discovery::{brings, crds_served},
+    failed::Failed,
     list,
-    manifest::group,
     object::Object,
     observe::{Look, requests},
     open,
@@ -19,7 +17,6 @@ use crate::{
     progress::Wait,
 };
 use http_body_util::BodyExt as _;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     api::{ListParams, WatchParams},
     client::Body,
@@ -36,6 +33,8 @@ use std::{
 const LIFE: u32 = 290;
 /// When a connection on which nothing has come is taken for dead: later than the server would have ended the watch.
 const SILENCE: Duration = Duration::from_secs(300);
+/// How long the next look is put off if a watch has ended without a word: a proxy may end each at once.
+pub(super) const PACE: Duration = Duration::from_secs(1);
 
 /// A change that a watch told.
 pub(super) struct Change {
@@ -60,7 +59,10 @@ impl Watch {
         };
         let asked = look.requests().watch(&params, &look.version);
         match open(&kubernetes.client, asked, kubernetes.limit).await {
-            Ok(body) => Ok(Some(Self { look, body, read: Vec::new() })),
+            Ok(body) => {
+                kubernetes.grown(&look.served).await;
+                Ok(Some(Self { look, body, read: Vec::new() }))
+            }
             Err(denial) if denial.is_expired() => Ok(None),
             Err(denial) => Err(failed(&look, denial)),
         }
@@ -84,11 +86,23 @@ impl Watch {
         }
     }
 
+    /// Until it tells of one of these, or ends; whether it has told of anything.
+    async fn told_of(mut self, names: &BTreeSet<String>) -> Result<bool, Failed> {
+        let mut told = false;
+        while let Some(change) = self.next().await? {
+            told = true;
+            if names.contains(&change.object.name().name) {
+                break;
+            }
+        }
+        Ok(told)
+    }
+
     /// Outer `None`: nothing. Inner `None`: the end.
     fn told(&self, line: &[u8]) -> Result<Option<Option<Change>>, Denial> {
         let mut event: Value =
             serde_json::from_slice(line).map_err(|e| Denial::from(kube::Error::SerdeError(e)))?;
-        let object = event["object"].take();
+        let object = event.get_mut("object").map(Value::take).unwrap_or_default();
         let gone = match event["type"].as_str() {
             Some("ADDED" | "MODIFIED") => false,
             Some("DELETED") => true,
@@ -123,8 +137,12 @@ impl Seen {
     /// never wakes.
     pub fn any_changed(seen: &[Self], on: impl std::fmt::Display) -> Wait {
         let watched = Watched::of(seen).into_iter().map(|watched| {
+            let kubernetes = watched.kubernetes().clone();
             // The one wait is told once.
-            Wait::new("", async move { watched.woken().await.map_err(|failed| unread(vec![failed])) })
+            Wait::new(
+                "",
+                async move { watched.woken().await.map_err(|failed| kubernetes.unread(vec![failed])) },
+            )
         });
         Wait { on: on.to_string(), ..Wait::any(watched.collect()) }
     }
@@ -167,52 +185,50 @@ impl Watched {
         looks.into_values().chain(kinds.into_values()).collect()
     }
 
+    fn kubernetes(&self) -> &Kubernetes {
+        let (Self::Objects { kubernetes, .. } | Self::Kind { kubernetes, .. }) = self;
+        kubernetes
+    }
+
     /// Until the first change, or the end of the watch.
     async fn woken(self) -> Result<(), Failed> {
-        match self {
-            Self::Kind { kubernetes, name } => kubernetes.until_served(&name).await,
-            Self::Objects { kubernetes, look, names } => {
-                let Some(mut watch) = Watch::open(&kubernetes, look).await? else { return Ok(()) };
-                while let Some(change) = watch.next().await? {
-                    if names.contains(&change.object.name().name) {
-                        break;
-                    }
-                }
-                Ok(())
-            }
+        let clock = self.kubernetes().clock.clone();
+        let told = match self {
+            Self::Kind { kubernetes, name } => kubernetes.until_served(&name).await?,
+            Self::Objects { kubernetes, look, names } => match Watch::open(&kubernetes, look).await? {
+                Some(watch) => watch.told_of(&names).await?,
+                None => false,
+            },
+        };
+        if !told {
+            clock.pass(PACE).await;
         }
+        Ok(())
     }
 }
 
 impl Kubernetes {
-    /// Until an established CRD defines that kind.
-    pub(super) async fn until_served(&self, name: &ObjectName) -> Result<(), Failed> {
-        let resource = ApiResource::erase::<CustomResourceDefinition>(&());
-        let served = Arc::new(Served { resource, namespaced: false, young: false });
+    /// Until an established CRD defines that kind, or, if not, a new look is due.
+    pub(super) async fn until_served(&self, name: &ObjectName) -> Result<bool, Failed> {
+        let served = Arc::new(crds_served());
         let listed =
             list::<Value>(&self.client, &requests(&served, None), &ListParams::default(), self.limit).await;
         let unknown = |denial| Failed::new(format!("find out what will bring {name}"), denial);
         let listing = listed.map_err(unknown)?;
-        let brings = |crd: &Value| {
-            group(&name.api_version) == crd["spec"]["group"].as_str().unwrap_or_default()
-                && condition(crd, "Established").is_true()
-                && defined(crd).iter().any(|served| {
-                    (&served.resource.api_version, &served.resource.kind) == (&name.api_version, &name.kind)
-                })
-        };
-        if let Some(crd) = listing.items.iter().find(|crd| brings(crd)) {
+        let kind = (name.api_version.clone(), name.kind.clone());
+        if let Some(crd) = listing.items.iter().find(|crd| brings(crd, &kind)) {
             self.learn(crd).await;
-            return Ok(());
+            return Ok(true);
         }
         let look = Arc::new(Look { served, namespace: None, only: None, version: listing.version });
-        let Some(mut watch) = Watch::open(self, look).await? else { return Ok(()) };
+        let Some(mut watch) = Watch::open(self, look).await? else { return Ok(false) };
         while let Some(Change { object, gone }) = watch.next().await? {
-            if !gone && brings(object.value()) {
+            if !gone && brings(object.value(), &kind) {
                 self.learn(object.value()).await;
-                break;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -224,5 +240,6 @@ impl From<Denial> for Failure {
 
 /// What ends a wait that nobody can end any more.
 pub(super) fn late(doing: String, last: String) -> Failed {
-    Failed::new(doing, Failure { kind: Kind::Unavailable { wait: None }, detail: last })
+    let hint = "what was seen last says what is lacking: see to that, or allow it more time";
+    Failed::ours(doing, Kind::Unavailable { wait: None }, last, hint)
 }

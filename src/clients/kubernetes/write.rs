@@ -1,8 +1,8 @@
 //! The only way to change objects of a cluster: with a fence, over what was seen, and only what differs.
 //!
-//! The fence is held at the object (DESIGN §2 rule 3): every write carries the version of what was seen, or, of what was
-//! absent, that of the listing, so that it lands only if nobody has written since; and it is not sent at all if what was
-//! seen is of a newer generation, or not ours.
+//! The fence is held at the object (DESIGN §2 rule 3): every write carries the version of what was seen and its uid, or, of
+//! what was absent, the version of the listing, so that it lands only if nobody has written or deleted since; and it is
+//! not sent at all if what was seen is of a newer generation, or not ours.
 //!
 //! An object that differs in nothing but an older generation is marked: a small patch of that label, which gives it a new
 //! version and no new content. It cannot be left alone. Say that an older run wants something else of it, and that its
@@ -15,8 +15,8 @@ use super::{
     condition::condition,
     difference::{Difference, MANAGER, difference},
     discovery::defined,
-    failed::{Failed, unread, unwritten},
-    manifest::{Bundle, ENVIRONMENT, GENERATION, Manifest, group},
+    failed::{Failed, NO_SUCH_KIND},
+    manifest::{Bundle, ENVIRONMENT, GENERATION, Manifest},
     object::Owner,
     observe::{IN_FLIGHT, requests},
     order::Stage,
@@ -33,7 +33,10 @@ use crate::{
 };
 use anyhow::Result;
 use futures::{StreamExt, stream};
-use kube::api::{Patch, PatchParams};
+use kube::{
+    api::{Patch, PatchParams},
+    core::response::reason,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
@@ -69,6 +72,21 @@ struct Change {
     is_mark: bool,
 }
 
+/// What a look at objects came to.
+#[derive(Default)]
+struct Judged {
+    stages: BTreeMap<Stage, Vec<Change>>,
+    /// CRDs that are as they should be, and established.
+    standing: BTreeSet<ObjectName>,
+}
+
+/// How often objects are looked at.
+enum Look {
+    Once,
+    /// For some moments a new kind, or a new version of one, may be found nowhere.
+    UntilServed,
+}
+
 /// What is read of the answer.
 #[derive(Deserialize)]
 struct Written {
@@ -88,52 +106,76 @@ impl Kubernetes {
 
 impl Writer<'_> {
     /// Makes all of these so. Everything is looked at and judged before the first write; only objects whose kind the
-    /// bundle itself brings are looked at once their CRDs are established. Where something fails, the rest of its stage
-    /// is still tried, no later stage is begun, and all that failed is told.
+    /// bundle itself brings, or brings in another form, are looked at once their CRDs are established. Where something
+    /// fails, the rest of its stage is still tried, no later stage is begun, and all that failed is told.
+    ///
+    /// It may wait for those CRDs, and looks at no claim meanwhile: whoever drives it drops it when the fence falls.
     pub async fn apply(&self, bundle: &Bundle) -> Result<Applied> {
         let brought = brought(bundle);
-        let (later, now): (Vec<Manifest>, Vec<Manifest>) = bundle
+        let (mut later, now): (Vec<Manifest>, Vec<Manifest>) = bundle
             .manifests
             .iter()
             .cloned()
             .partition(|manifest| brought.contains_key(&kind_of(manifest.name())));
+        let crds: BTreeSet<_> = later.iter().map(|one| brought[&kind_of(one.name())].clone()).collect();
         let mut applied = Applied::default();
-        let mut stages = self.judged(bundle, now, &mut applied).await?;
+        let Judged { mut stages, standing } = self.judged(bundle, now, Look::Once, &mut applied).await?;
+        if crds.is_subset(&standing) {
+            let others = self.judged(bundle, std::mem::take(&mut later), Look::Once, &mut applied).await?;
+            add(&mut stages, others);
+        }
         for stage in Stage::ALL {
             if stage == Stage::Rest && !later.is_empty() {
-                let crds: BTreeSet<_> =
-                    later.iter().map(|one| brought[&kind_of(one.name())].clone()).collect();
-                self.establish(&crds.into_iter().collect::<Vec<_>>()).await?;
-                for (stage, changes) in self.judged(bundle, later.clone(), &mut applied).await? {
-                    stages.entry(stage).or_default().extend(changes);
-                }
+                self.establish(&crds.iter().cloned().collect::<Vec<_>>()).await?;
+                let later = std::mem::take(&mut later);
+                add(&mut stages, self.judged(bundle, later, Look::UntilServed, &mut applied).await?);
             }
             self.write(stages.remove(&stage).unwrap_or_default(), &mut applied).await?;
         }
         Ok(applied)
     }
 
-    /// What must be written of these, by stage.
+    /// What must be written of these.
     async fn judged(
         &self,
         bundle: &Bundle,
         manifests: Vec<Manifest>,
+        look: Look,
         applied: &mut Applied,
-    ) -> Result<BTreeMap<Stage, Vec<Change>>> {
+    ) -> Result<Judged> {
         let placed = self.placed(bundle, manifests).await?;
         let names: Vec<ObjectName> = placed.iter().map(|manifest| manifest.name().clone()).collect();
-        let seen = self.kubernetes.observe_all(&names).await?;
-        let (mut stages, mut failed) = (BTreeMap::<_, Vec<Change>>::new(), Vec::new());
+        let seen = match look {
+            Look::Once => self.kubernetes.observe_all(&names).await?,
+            Look::UntilServed => {
+                let on = "the objects of the bundle's CRDs";
+                self.kubernetes.wait_until(&names, on, ESTABLISHED, |_| Ok(Judgement::Met)).await?
+            }
+        };
+        let (mut judged, mut failed) = (Judged::default(), Vec::new());
         for (manifest, seen) in placed.into_iter().zip(seen) {
             let (stage, shared) = (Stage::of(&manifest), bundle.shared.contains(manifest.name()));
-            let name = manifest.name().clone();
-            match self.change(manifest, seen, shared) {
-                Ok(Some(change)) => stages.entry(stage).or_default().push(change),
-                Ok(None) => applied.unchanged.push(name),
-                Err(one) => failed.push(one),
+            let (name, is_crd) = (manifest.name().clone(), is_crd(&manifest));
+            let found = seen.object().filter(|_| is_crd).map(|object| object.value().clone());
+            let change = match self.change(manifest, seen, shared) {
+                Ok(change) => change,
+                Err(one) => {
+                    failed.push(one);
+                    continue;
+                }
+            };
+            let as_wanted = change.as_ref().is_none_or(|change| change.is_mark);
+            let standing = |found: &Value| as_wanted && condition(found, "Established").is_true();
+            if let Some(found) = found.filter(standing) {
+                self.kubernetes.learn(&found).await;
+                judged.standing.insert(name.clone());
+            }
+            match change {
+                Some(change) => judged.stages.entry(stage).or_default().push(change),
+                None => applied.unchanged.push(name),
             }
         }
-        if failed.is_empty() { Ok(stages) } else { Err(unwritten(failed)) }
+        if failed.is_empty() { Ok(judged) } else { Err(self.kubernetes.unwritten(failed)) }
     }
 
     /// In the namespaces that they will have.
@@ -141,19 +183,20 @@ impl Writer<'_> {
         let kinds = manifests.iter().map(|manifest| kind_of(manifest.name())).collect();
         let doing = "find out which kinds the API server has";
         let served = self.kubernetes.served(&kinds).await;
-        let served = served.map_err(|denial| unread(vec![Failed::new(doing, denial)]))?;
+        let served = served.map_err(|denial| self.kubernetes.unread(vec![Failed::new(doing, denial)]))?;
         let (mut placed, mut failed) = (Vec::new(), Vec::new());
         for manifest in manifests {
             let name = manifest.name().clone();
-            let wrong = |detail: String| Failed::invalid(format!("apply {name}"), detail);
+            let wrong = |detail, hint| Failed::ours(format!("apply {name}"), Kind::Invalid, detail, hint);
             let served = served.get(&kind_of(&name)).and_then(Option::as_ref);
             match (served.map(|served| served.namespaced), &name.namespace, &bundle.namespace) {
                 (None, ..) => {
-                    failed
-                        .push(wrong(format!("the API server has no {} of {}", name.kind, name.api_version)));
+                    let detail = format!("the API server has no {} of {}", name.kind, name.api_version);
+                    failed.push(wrong(detail, NO_SUCH_KIND));
                 }
                 (Some(true), None, None) => {
-                    failed.push(wrong("it is not said in which namespace".to_owned()))
+                    let detail = "it is not said in which namespace".to_owned();
+                    failed.push(wrong(detail, "name one in its metadata.namespace"));
                 }
                 (Some(true), None, within) => placed.push(manifest.within(within.clone())),
                 // As a server does.
@@ -164,12 +207,11 @@ impl Writer<'_> {
         // Two that were told apart may be one, now that it is known where they are.
         let mut names = BTreeSet::new();
         for twice in placed.iter().map(Manifest::name).filter(|name| !names.insert((*name).clone())) {
-            failed.push(Failed::invalid(
-                format!("apply {twice}"),
-                "it is there twice, once without its namespace",
-            ));
+            let detail = "it is there twice, once without its namespace";
+            let hint = "one of the two would win, and nobody could say which: leave one away";
+            failed.push(Failed::ours(format!("apply {twice}"), Kind::Invalid, detail, hint));
         }
-        if failed.is_empty() { Ok(placed) } else { Err(unwritten(failed)) }
+        if failed.is_empty() { Ok(placed) } else { Err(self.kubernetes.unwritten(failed)) }
     }
 
     /// What must be sent; `None`: it is already so.
@@ -187,16 +229,20 @@ impl Writer<'_> {
                 Owner::Nobody => {
                     let detail =
                         format!("it is not berth's: it lacks the label {ENVIRONMENT}={}", self.environment);
-                    return Err(Failed::invalid(doing(), detail));
+                    let hint = "give yours another name, or list it as shared if all are to use the one";
+                    return Err(Failed::ours(doing(), Kind::Invalid, detail, hint));
                 }
                 Owner::Foreign(why) => {
-                    return Err(Failed::invalid(doing(), format!("it is not ours: {why}")));
+                    let hint = "give yours another name: what is somebody else's is left alone";
+                    let detail = format!("it is not ours: {why}");
+                    return Err(Failed::ours(doing(), Kind::Invalid, detail, hint));
                 }
             },
         };
         if seen.object().is_some_and(super::Object::is_ending) {
-            let detail = "it is still being deleted".to_owned();
-            return Err(Failed::new(doing(), Failure { kind: Kind::Unavailable { wait: None }, detail }));
+            let (kind, detail) = (Kind::Unavailable { wait: None }, "it is still being deleted");
+            let hint = "wait until it is gone; its finalizers say who holds it";
+            return Err(Failed::ours(doing(), kind, detail, hint));
         }
         let generation = self.fence.claim().generation();
         let mut wanted = manifest.stamped(is_own.then_some((self.environment.as_ref(), generation)));
@@ -205,10 +251,8 @@ impl Writer<'_> {
             Some(object) => difference(&wanted, object.value()),
         };
         let version = seen.version().map(str::to_owned).ok_or_else(|| {
-            Failed::invalid(
-                doing(),
-                format!("the API server no longer has {} of {}", name.kind, name.api_version),
-            )
+            let detail = format!("the API server no longer has {} of {}", name.kind, name.api_version);
+            Failed::ours(doing(), Kind::Invalid, detail, NO_SUCH_KIND)
         })?;
         let patch = match difference {
             Difference::Nothing => return Ok(None),
@@ -218,6 +262,10 @@ impl Writer<'_> {
             Difference::Content(what) => {
                 tracing::debug!("{name} is applied: {what}");
                 wanted["metadata"]["resourceVersion"] = json!(version);
+                // Of what is not there any more, a server minds the uid alone.
+                if let Some(object) = seen.object() {
+                    wanted["metadata"]["uid"] = json!(object.uid());
+                }
                 Patch::Apply(wanted)
             }
         };
@@ -250,7 +298,7 @@ impl Writer<'_> {
             }
         }
         failed.sort_by(|a: &Failed, b| a.doing.cmp(&b.doing));
-        if failed.is_empty() { Ok(()) } else { Err(unwritten(failed)) }
+        if failed.is_empty() { Ok(()) } else { Err(self.kubernetes.unwritten(failed)) }
     }
 
     async fn send(&self, Change { seen, patch, .. }: &Change) -> Result<(), Failed> {
@@ -261,11 +309,16 @@ impl Writer<'_> {
             _ => params,
         };
         let look = seen.look.as_ref().expect("`change` took only what has a version");
-        let asked =
-            requests(&look.served, look.namespace.as_deref()).patch(&seen.name().name, &params, patch);
+        let name = &seen.name().name;
+        let asked = requests(&look.served, look.namespace.as_deref()).patch(name, &params, patch);
         let answer = request::<Written>(&self.kubernetes.client, asked, self.kubernetes.limit).await;
-        let named = answer.map_err(|denial| Failed::new(doing(), denial))?.metadata.name;
-        if named != seen.name().name {
+        let answer =
+            answer.map_err(|denial| match denial.says(reason::NOT_FOUND, &look.served.resource, name) {
+                true => Failed::new(doing(), Failure { kind: Kind::Conflict, ..denial.failure }),
+                false => Failed::new(doing(), denial),
+            });
+        let named = answer?.metadata.name;
+        if named != *name {
             return Err(Failed::new(doing(), Denial::garbled("the answer is about another object")));
         }
         Ok(())
@@ -294,12 +347,20 @@ fn kind_of(name: &ObjectName) -> (String, String) {
     (name.api_version.clone(), name.kind.clone())
 }
 
+/// Objects of what a bundle brings itself come after its CRDs, whatever their group is called.
+fn add(stages: &mut BTreeMap<Stage, Vec<Change>>, others: Judged) {
+    for (stage, changes) in others.stages {
+        stages.entry(stage.max(Stage::Rest)).or_default().extend(changes);
+    }
+}
+
+fn is_crd(manifest: &Manifest) -> bool {
+    manifest.group() == "apiextensions.k8s.io" && manifest.name().kind == "CustomResourceDefinition"
+}
+
 /// The kinds that a bundle brings itself, and the CRD that each comes from.
 fn brought(bundle: &Bundle) -> BTreeMap<(String, String), ObjectName> {
-    let crds = bundle.manifests.iter().filter(|manifest| {
-        group(&manifest.name().api_version) == "apiextensions.k8s.io"
-            && manifest.name().kind == "CustomResourceDefinition"
-    });
+    let crds = bundle.manifests.iter().filter(|manifest| is_crd(manifest));
     let kinds = crds.flat_map(|crd| {
         defined(crd.value())
             .into_iter()

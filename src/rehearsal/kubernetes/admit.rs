@@ -21,6 +21,17 @@ impl Kind {
     }
 }
 
+const NO_QUANTITY: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
+/// Whether a server's schema takes what cannot be read for this reason: it knows of maps, lists, numbers, texts and
+/// truths alone.
+pub(super) fn fits_the_schema(why: &str) -> bool {
+    let is_finer = why.starts_with("invalid type: floating point") && why.contains("expected i");
+    // The last begins what the decoder of base64 says.
+    why == NO_QUANTITY || is_finer || why.contains("expected IntOrString") || why.starts_with("Invalid ")
+}
+
 /// A field that the kind does not have, in two notations of the server's.
 pub(super) struct Undeclared {
     /// `spec.containers[0].imag`
@@ -39,6 +50,9 @@ pub(super) fn read(kind: &Kind, object: &mut Value) -> Result<Vec<Undeclared>, S
             .map(|plain| Undeclared { told: format!(".{plain}"), plain })
             .collect());
     };
+    if builtin_defaults::misread_quantity(&kind.resource(), object) {
+        return Err(NO_QUANTITY.to_owned());
+    }
     let known = reread(object).map_err(|error| error.to_string())?;
     let mut unknown = vec![];
     strip(object, &known, kind.shape(), String::new(), &mut vec![], &mut unknown);

@@ -132,7 +132,11 @@ fn typed(target: &Target, body: &Value, config: &Value) -> Result<Fields, Refusa
     let text = |field: &str| body["metadata"][field].as_str().unwrap_or_default();
     let untyped = |why: &str| refusal::untyped(text("namespace"), text("name"), &target.kind, why);
     if target.kind.built_in() {
-        let unknown = admit::read(&target.kind, &mut body.clone()).map_err(|why| untyped(&why))?;
+        let unread = |why: String| match admit::fits_the_schema(&why) {
+            true => refusal::unconverted(text("namespace"), text("name"), &target.kind, &why),
+            false => untyped(&why),
+        };
+        let unknown = admit::read(&target.kind, &mut body.clone()).map_err(unread)?;
         if let Some(field) = unknown.first() {
             return Err(untyped(&format!("{}: field not declared in schema", field.told)));
         }

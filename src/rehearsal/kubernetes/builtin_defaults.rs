@@ -3,7 +3,7 @@
 //! Those of workloads, services and volumes; of other kinds none. It must never change what a client has set.
 
 use super::builtin_shapes::{CONTAINERS, pod};
-use super::quantity::canonical;
+use super::quantity::{canonical, is_quantity};
 use serde_json::{Value, json};
 
 /// Of ports.
@@ -222,6 +222,25 @@ fn quantities(map: Option<&mut Value>) {
             *value = json!(canonical);
         }
     }
+}
+
+/// Whether one of the quantities that the server writes back is none.
+pub(super) fn misread_quantity(resource: &str, object: &Value) -> bool {
+    let mut maps = match resource {
+        "resourcequotas" => vec![&object["spec"]["hard"]],
+        "persistentvolumeclaims" => vec![&object["spec"]["resources"]["requests"]],
+        _ => vec![],
+    };
+    let pod = pod(resource).and_then(|place| object.pointer(&format!("/{}", place.replace('.', "/"))));
+    let lists = CONTAINERS.iter().filter_map(|containers| pod?[*containers].as_array());
+    for container in lists.flatten() {
+        maps.extend(["limits", "requests"].map(|part| &container["resources"][part]));
+    }
+    let values = maps.into_iter().filter_map(Value::as_object).flat_map(|map| map.values());
+    values.into_iter().any(|value| match value {
+        Value::String(text) => !is_quantity(text),
+        other => !other.is_number() && !other.is_null(),
+    })
 }
 
 /// The items of a list, if it is there. Indexing would put a null there.

@@ -124,6 +124,11 @@ pub(super) fn validate(definition: &Value) -> Vec<Cause> {
         let message = format!("Invalid value: {name:?}: must be spec.names.plural+\".\"+spec.group");
         causes.push(Cause::new("FieldValueInvalid", "metadata.name", message));
     }
+    let group = text(&spec["group"]);
+    if !group.contains('.') {
+        let message = format!("Invalid value: {group:?}: should be a domain with at least one dot");
+        causes.push(Cause::new("FieldValueInvalid", "spec.group", message));
+    }
     let mut storage = 0;
     for (at, version) in spec["versions"].as_array().into_iter().flatten().enumerate() {
         storage += usize::from(version["storage"] == true);

@@ -36,6 +36,12 @@ pub(super) fn canonical(text: &str) -> Option<String> {
     Some(format!("{}{suffix}", value / unit(power)))
 }
 
+/// Whether the server could read it; with an exponent too.
+pub(super) fn is_quantity(text: &str) -> bool {
+    let exponent = text.split_once(['e', 'E']).filter(|(number, _)| nanos(number).is_some());
+    canonical(text).is_some() || exponent.is_some_and(|(_, power)| power.parse::<i8>().is_ok())
+}
+
 /// A decimal number in billionths.
 fn nanos(number: &str) -> Option<i128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

@@ -168,13 +168,23 @@ pub(super) fn unsupported_media_type() -> Refusal {
 
 /// A configuration that cannot be read as its kind: no reason is given for it either.
 pub(super) fn untyped(namespace: &str, name: &str, kind: &Kind, why: &str) -> Refusal {
-    let (group, version) = (&kind.group, &kind.version);
-    let kind = &kind.kind;
+    let kind = of_kind(kind);
+    plain(500, "", format!("failed to create typed patch object ({namespace}/{name}; {kind}): {why}"))
+}
+
+/// A configuration that its schema takes, but not its kind.
+pub(super) fn unconverted(namespace: &str, name: &str, kind: &Kind, why: &str) -> Refusal {
+    let kind = of_kind(kind);
     let message = format!(
-        "failed to create typed patch object ({namespace}/{name}; {group}/{version}, Kind={kind}): {why}"
+        "failed to convert new object ({namespace}/{name}; {kind}) to proper version: \
+         unable to convert unstructured object to {kind}: {why}"
     );
-    // Go writes the core group's version without a group, but with the slash.
     plain(500, "", message)
+}
+
+/// Go writes the core group's version without a group, but with the slash.
+fn of_kind(Kind { group, version, kind, .. }: &Kind) -> String {
+    format!("{group}/{version}, Kind={kind}")
 }
 
 /// Fields of other managers in the way.

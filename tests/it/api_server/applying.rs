@@ -310,6 +310,58 @@ pub(crate) async fn a_field_that_the_kind_lacks_is_a_broken_server(under_test: &
     place.get(&path).await.refusal(404);
 }
 
+/// What the schema takes, because it knows of numbers and texts alone, and the kind does not.
+pub(crate) async fn a_value_that_the_kind_cannot_hold_is_a_broken_server(under_test: &impl UnderTest) {
+    let place = Place::of(under_test).await;
+    let of = |kind: &str, field: &str, value: Value| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "a"}, field: value});
+    let limits = |memory: &str| {
+        let container = json!({"name": "c", "image": "i", "resources": {"limits": {"memory": memory}}});
+        deployment("a", json!({"template": {"spec": {"containers": [container]}}}))
+    };
+    let port = |target: Value| json!({"ports": [{"port": 80, "targetPort": target}]});
+    let deployments = place.in_group("apps/v1", "deployments");
+    let [services, secrets, quotas] =
+        ["services", "secrets", "resourcequotas"].map(|resource| place.core(resource));
+    let hard = |pods: Value| of("ResourceQuota", "spec", json!({"hard": {"pods": pods}}));
+    for (path, wrong) in [
+        (&deployments, deployment("a", json!({"replicas": 2.5}))),
+        (&deployments, limits("1GB!")),
+        (&services, of("Service", "spec", port(json!(true)))),
+        (&services, of("Service", "spec", port(json!(2.5)))),
+        (&quotas, hard(json!("many"))),
+        (&quotas, hard(json!("1eee"))),
+        (&quotas, hard(json!(true))),
+        (&secrets, of("Secret", "data", json!({"x": "hunter2"}))),
+    ] {
+        let refusal = place.apply(&format!("{path}/a"), ME, &wrong).await.refusal(500);
+        let kind = wrong["kind"].as_str().unwrap();
+        let group = wrong["apiVersion"].as_str().unwrap();
+        let kind = format!("{}, Kind={kind}", if group == "v1" { "/v1" } else { group });
+        let expected = format!(
+            "failed to convert new object (/a; {kind}) to proper version: unable to convert unstructured object to {kind}: "
+        );
+        assert!(refusal["message"].as_str().unwrap().starts_with(&expected), "{refusal}");
+        assert_eq!(refusal.as_object().unwrap().len(), 1, "no reason: {refusal}");
+    }
+    for (path, wrong) in [
+        (&deployments, deployment("a", json!({"replicas": "2"}))),
+        (&secrets, of("Secret", "data", json!({"x": 12345}))),
+    ] {
+        let refusal = place.apply(&format!("{path}/a"), ME, &wrong).await.refusal(500);
+        assert!(
+            refusal["message"].as_str().unwrap().starts_with("failed to create typed patch object"),
+            "{refusal}"
+        );
+    }
+    place.apply(&format!("{quotas}/a"), ME, &hard(json!("1e3"))).await.is(201);
+    let no_quantity =
+        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+    let refusal = place.post(&quotas, &hard(json!("many"))).await.refusal(400);
+    let message =
+        format!("ResourceQuota in version \"v1\" cannot be handled as a ResourceQuota: {no_quantity}");
+    assert_eq!(refusal, json!({"reason": "BadRequest", "message": message}));
+}
+
 pub(crate) async fn what_is_no_configuration_is_refused(under_test: &impl UnderTest) {
     let place = Place::of(under_test).await;
     let path = place.core("configmaps/a");

@@ -162,6 +162,10 @@ pub(crate) async fn a_definition_that_cannot_be_served_is_refused(under_test: &i
     let field = "spec.versions[0].schema.openAPIV3Schema".to_owned();
     let required = ("FieldValueRequired".to_owned(), "Required value".to_owned());
     assert_eq!(causes(&refusal), [(field, required.0, required.1)]);
+    let refusal = place.apply(&format!("{DEFINITIONS}/foos.policy"), ME, &Kind::definition("policy")).await;
+    let why = "Invalid value: \"policy\": should be a domain with at least one dot".to_owned();
+    let expected = ("spec.group".to_owned(), "FieldValueInvalid".to_owned(), why);
+    assert_eq!(causes(&refusal.refusal(422)), [expected]);
 }
 
 pub(crate) async fn defaults_are_filled_in(under_test: &impl UnderTest) {

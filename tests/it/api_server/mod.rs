@@ -343,6 +343,7 @@ macro_rules! facts {
                 a_status_is_not_applied_with_the_rest
                 a_dry_run_changes_nothing
                 a_field_that_the_kind_lacks_is_a_broken_server
+                a_value_that_the_kind_cannot_hold_is_a_broken_server
                 what_is_no_configuration_is_refused
                 yaml_is_as_good_as_json
             }
