@@ -141,10 +141,10 @@ async fn an_old_address_is_a_wrong_answer_until_it_is_replaced() {
 #[tokio::test]
 async fn a_resolver_with_an_older_answer_is_a_wrong_answer_of_its_own() {
     let server = Server::fresh().await;
-    server.has("kept", &["10.2.0.8"]).await;
-    assert!(server.look("kept", &["10.2.0.8"]).await.is_there());
-    server.has("kept", &["10.2.0.9"]).await;
-    let picture = server.look("kept", &["10.2.0.9"]).await;
+    server.has("older", &["10.2.0.8"]).await;
+    assert!(server.look("older", &["10.2.0.8"]).await.is_there());
+    server.has("older", &["10.2.0.9"]).await;
+    let picture = server.look("older", &["10.2.0.9"]).await;
     assert_eq!(outcomes(&picture), (vec![&Outcome::Wanted], vec![&Outcome::Wrong(set(&["10.2.0.8"]))]));
     assert!(picture.hint().unwrap().contains("keeps an older answer"), "{picture:?}");
 }

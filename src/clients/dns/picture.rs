@@ -207,7 +207,8 @@ pub(super) fn judge(
     if let Some(end) = ends.iter().find(|end| *end != name) {
         return Outcome::Alias(end.to_ascii().trim_end_matches('.').to_owned());
     }
-    match both.iter().all(|answer| answer.metadata.response_code == ResponseCode::NXDomain) {
+    // Some keep a denial for the one type only that they were asked for too early.
+    match both.iter().any(|answer| answer.metadata.response_code == ResponseCode::NXDomain) {
         true => Outcome::NoSuchName,
         false => Outcome::NoAddresses,
     }
