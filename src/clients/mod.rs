@@ -6,6 +6,7 @@
 pub mod dns;
 pub mod kubernetes;
 pub mod registry;
+pub mod vault;
 
 use std::{fmt, time::Duration};
 

@@ -43,6 +43,7 @@ mod template;
 mod test_script;
 mod tidy;
 mod vault;
+mod vault_client;
 mod world;
 #[macro_use]
 mod vault_server;
