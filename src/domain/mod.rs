@@ -16,6 +16,7 @@ pub mod intent;
 
 pub mod payload;
 
+pub mod junit;
 pub mod plan;
 pub mod report;
 pub mod results;
