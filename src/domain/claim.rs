@@ -12,6 +12,7 @@ use super::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
 
 /// Of the claim's schema. A binary that meets a higher one touches nothing.
@@ -145,6 +146,19 @@ pub struct ObjectName {
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
+}
+
+impl ObjectName {
+    /// Of an object as it is written; what it does not say is empty.
+    pub fn of(object: &Value) -> Self {
+        let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self {
+            api_version: text("/apiVersion"),
+            kind: text("/kind"),
+            namespace: Some(text("/metadata/namespace")).filter(|namespace| !namespace.is_empty()),
+            name: text("/metadata/name"),
+        }
+    }
 }
 
 impl fmt::Display for ObjectName {

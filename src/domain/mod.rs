@@ -25,3 +25,6 @@ pub mod scope;
 pub mod diagnosis;
 
 pub mod template;
+pub mod yaml;
+
+pub mod kubeconfig;

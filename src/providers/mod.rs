@@ -3,7 +3,7 @@
 //! A provider knows nothing of steps, of the engine or of other providers. What it makes is a function of the scope and
 //! its settings; what is there, it looks at. Must never: remember; take what it could not read for absent.
 
-//pub mod capi_k3s;
+pub mod capi_k3s;
 
 use crate::{
     clients::kubernetes::Kubernetes,

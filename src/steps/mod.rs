@@ -4,7 +4,7 @@
 //! scope, or is observed. It looks, and does what is lacking; that something is not ready yet is `Waiting`, never an error.
 //! Must never: assume that an earlier run did what it began; try again by itself (the engine does).
 
-//pub mod access;
+pub mod access;
 pub mod cluster;
 
 use crate::{

@@ -34,7 +34,8 @@ impl Takings {
     /// The next generation of the environment of this pull request.
     pub(crate) async fn take(&self, number: u64) -> Fence {
         let holder = Holder::PullRequest(format!("example/shop#{number}").parse().unwrap());
-        let run = |generation: &str| -> RunId { format!("run-{generation}").parse().unwrap() };
+        let life = self.life.load(Ordering::Relaxed);
+        let run = |generation: &str| -> RunId { format!("run-{life}-{generation}").parse().unwrap() };
         let removal = Removal {
             provider: ProviderKind::Namespace,
             context: None,
@@ -44,7 +45,7 @@ impl Takings {
         };
         let (now, life): (Timestamp, _) =
             ("2026-01-05T12:00:00Z".parse().unwrap(), SignedDuration::from_hours(1));
-        let uid = format!("uid-{}", self.life.load(Ordering::Relaxed));
+        let uid = format!("uid-{life}");
         let claim = Claim::first(holder, (uid.parse().unwrap(), run("1")), None, removal, now, life);
         let basis = self.claims.read(&claim.name()).await.unwrap();
         let next = match basis.claim() {

@@ -1,0 +1,76 @@
+//! Manifests as they lie in files.
+//!
+//! Must never: follow a link out of the directory that was named; read without a bound; skip a file in silence.
+
+use crate::errors::{Exit, UserError};
+use anyhow::{Context as _, Result, bail};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// More is no manifests' text.
+const LARGEST: u64 = 16 << 20;
+/// More is no directory of manifests.
+const MOST: usize = 2_000;
+
+/// A file's name, for messages, and its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// As it was named.
+    pub name: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// A file, or all files of a directory that end in `.yaml`, `.yml`, `.json` or `.tpl`, in the order of their names;
+/// directories in it are not entered, as `kubectl` does not.
+pub fn manifests(path: &Path) -> Result<Vec<Text>> {
+    let shown = path.display();
+    let wrong = || UserError::new(Exit::Failed, format!("the manifests in {shown} cannot be read"));
+    let is_directory = fs::metadata(path).with_context(wrong)?.is_dir();
+    if !is_directory {
+        return Ok(vec![text(path)?]);
+    }
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(path).with_context(wrong)? {
+        let file = entry.with_context(wrong)?.path();
+        let is_manifest =
+            file.extension().is_some_and(|end| ["yaml", "yml", "json", "tpl"].iter().any(|one| end == *one));
+        if is_manifest {
+            files.push(file);
+        }
+        if files.len() > MOST {
+            return Err(anyhow::anyhow!("it has more than {MOST} files").context(wrong()));
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(anyhow::anyhow!("no file in it ends in .yaml, .yml, .json or .tpl").context(wrong()));
+    }
+    let root = fs::canonicalize(path).with_context(wrong)?;
+    files.iter().map(|file| within(&root, file).and_then(|()| text(file))).collect()
+}
+
+/// Its own text, and no longer than a text of manifests is.
+pub fn text(path: &Path) -> Result<Text> {
+    let name = path.display().to_string();
+    let read = || -> Result<String> {
+        let size = fs::metadata(path)?.len();
+        if size > LARGEST {
+            bail!("it has {size} bytes, more than {LARGEST}");
+        }
+        Ok(fs::read_to_string(path)?)
+    };
+    let text = read().with_context(|| UserError::new(Exit::Failed, format!("{name} cannot be read")))?;
+    Ok(Text { name, text })
+}
+
+fn within(root: &Path, file: &Path) -> Result<()> {
+    let real = fs::canonicalize(file).with_context(|| format!("{} leads nowhere", file.display()))?;
+    if !real.starts_with(root) {
+        let message = format!("{} leads out of its directory", file.display());
+        return Err(UserError::new(Exit::Failed, message).hint("put the file itself there").into());
+    }
+    Ok(())
+}

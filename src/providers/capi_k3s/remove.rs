@@ -1,0 +1,82 @@
+//! Removal, by what the claim says alone: the Clusters first, and nothing else before all that they own was seen gone.
+//!
+//! Cluster API needs credentials, templates and namespace to take a machine down. Must never: delete what is not ours by its
+//! labels; take a namespace that is on its way out for one that has gone.
+
+use super::super::Here;
+use crate::{
+    clients::kubernetes::{Area, Deletion, Dependents, Kubernetes, Seen},
+    domain::{claim::ObjectName, scope::Scope},
+    errors::{Exit, UserError},
+    progress::Progress,
+};
+use anyhow::Result;
+
+/// What is deleted in one go, and is seen gone before the next.
+const ORDER: [fn(&ObjectName) -> bool; 3] =
+    [is_cluster, |name| !is_cluster(name) && name.kind != "Namespace", |name| name.kind == "Namespace"];
+
+fn is_cluster(name: &ObjectName) -> bool {
+    name.kind == "Cluster" && name.api_version.starts_with("cluster.x-k8s.io/")
+}
+
+/// Makes it gone.
+pub(super) async fn remove(management: &Kubernetes, here: &Here<'_>) -> Result<Progress> {
+    let names = &here.scope.removal.objects;
+    for (stage, belongs) in ORDER.iter().enumerate() {
+        let names: Vec<ObjectName> = names.iter().filter(|name| belongs(name)).cloned().collect();
+        let seen = management.observe_all(&names).await?;
+        // Looked at, then the claim, then exactly what was seen.
+        here.guard.look().await?;
+        let mut going = Vec::new();
+        for seen in seen {
+            match management.writer(here.fence).delete(&seen, Dependents::First).await? {
+                Deletion::Absent => {}
+                Deletion::UnderWay => going.push(seen),
+                Deletion::Foreign(why) => {
+                    let message =
+                        format!("{} is to go with {} and is not ours: {why}", seen.name(), here.scope.name);
+                    let hint =
+                        "it was left alone; remove it by hand, or give it the labels of the environment";
+                    return Err(UserError::new(Exit::Failed, message).hint(hint).into());
+                }
+            }
+        }
+        if let Some(first) = going.first() {
+            let on = format!("{}{} to be gone", first.name(), held(first));
+            return Ok(Progress::Waiting(Seen::any_changed(&going, on)));
+        }
+        if stage == 0 {
+            let machines = management.survey(&machines(here.scope)).await?;
+            if let Some(first) = machines.seen.first() {
+                let on = format!("{}{} to be gone", first.name(), held(first));
+                return Ok(Progress::Waiting(machines.changed(on)));
+            }
+        }
+    }
+    Ok(Progress::done(format!("{} objects gone", names.len())))
+}
+
+/// Whether all of it is.
+pub(super) async fn is_absent(management: &Kubernetes, scope: &Scope) -> Result<bool> {
+    let seen = management.observe_all(&scope.removal.objects).await?;
+    let machines = management.survey(&machines(scope)).await?;
+    Ok(seen.iter().all(|seen| seen.object().is_none()) && machines.seen.is_empty())
+}
+
+/// Whatever Cluster API has made there.
+fn machines(scope: &Scope) -> Area {
+    Area::of("cluster.x-k8s.io/v1beta2", "Machine").within(scope.name.as_ref())
+}
+
+/// Who keeps it, if anybody says so.
+fn held(seen: &Seen) -> String {
+    let finalizers = seen.object().map(|object| &object.value()["metadata"]["finalizers"]);
+    let names: Vec<&str> = finalizers
+        .and_then(|all| all.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one.as_str())
+        .collect();
+    if names.is_empty() { String::new() } else { format!(" ({} holds it)", names.join(", ")) }
+}
