@@ -20,6 +20,7 @@ pub mod intent;
 
 pub mod payload;
 
+pub mod junit;
 pub mod plan;
 pub mod report;
 pub mod results;
