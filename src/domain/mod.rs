@@ -31,4 +31,5 @@ pub mod diagnosis;
 pub mod template;
 pub mod yaml;
 
+pub mod app;
 pub mod kubeconfig;

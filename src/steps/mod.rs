@@ -6,27 +6,39 @@
 
 pub mod access;
 pub mod cluster;
+pub mod deploy;
+pub mod dns;
+mod install;
+pub mod operators;
+pub mod resources;
+pub mod secrets;
+pub mod sources;
 
 use crate::{
+    clients::{Failure, Kind, dns::Dns, registry::Registries, vault::Vault},
     clock::Clock,
-    documents::{Store, claims::Fence},
+    documents::{NotWritten, Store, claims::Fence},
     domain::{
         plan::{Spec, StepName},
         results::Results,
         scope::Scope,
     },
+    errors::{Exit, UserError},
     progress::Progress,
     providers::{Access, Guard, Inside, Provider},
-    settings::{CapiK3s, Settings},
+    settings::{CapiK3s, Namespace, Settings, Source, VaultPath},
 };
 use anyhow::Result;
 use async_trait::async_trait;
+use install::Rendering;
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
+use tokio::sync::OnceCell;
 
 /// The provider's objects.
 pub const CLUSTER: StepName = StepName::new("cluster");
@@ -53,20 +65,58 @@ pub struct Tools {
     pub kubeconfig: Option<PathBuf>,
     /// Told each text that must never be shown.
     pub mask: fn(&str),
+    /// Where secrets come from, and in which engine; `None`: berth keeps no documents in Vault.
+    pub vault: Option<(Arc<Vault>, VaultPath)>,
+    /// Who is asked for names; `None`: nobody.
+    pub dns: Option<Arc<Dns>>,
+    /// Where images are looked for; `None`: they are not waited for.
+    pub registries: Option<Arc<Registries>>,
+    /// Of the process.
+    pub clock: Clock,
 }
 
 /// All steps, each after those that it needs: a step is one file and one line. `of`: the provider's settings, which a Down
 /// does without.
 pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<dyn Step>> {
-    let _ = of;
     let patience = |step| settings.app.timeouts.of(step).map_or(PATIENCE, SignedDuration::unsigned_abs);
+    let Tools { kubeconfig, mask, vault, dns, registries, clock } = tools;
+    let (inside, app) = (of.map(|of| &of.inside), &settings.app);
+    let renderer = Arc::new(sources::Renderer {});
+    let rendering = |sources: &[Source]| Rendering::new(sources.to_vec(), renderer.clone());
+    let platform = inside.map_or(&[][..], |inside| &inside.secrets);
+    let namespace: Namespace = "default".parse().expect("a namespace of every cluster");
+    let image_wait = app.deploy.as_ref().map_or(SignedDuration::ZERO, |deploy| deploy.image_wait);
     vec![
         Box::new(cluster::Cluster { patience: patience(CLUSTER) }),
-        Box::new(access::KeepKubeconfig {
-            patience: patience(ACCESS),
-            file: tools.kubeconfig,
-            mask: tools.mask,
+        Box::new(access::KeepKubeconfig { patience: patience(ACCESS), file: kubeconfig, mask }),
+        Box::new(secrets::Secrets {
+            patience: patience(SECRETS),
+            secrets: platform.iter().chain(&app.secrets).cloned().collect(),
+            token: inside.and_then(|inside| inside.vault_token.clone()),
+            vault,
+            mask,
         }),
+        Box::new(Within(operators::Operators {
+            patience: patience(OPERATORS),
+            rendering: rendering(inside.map_or(&[], |inside| &inside.operators)),
+            namespace: namespace.clone(),
+        })),
+        Box::new(Within(resources::Resources {
+            patience: patience(RESOURCES),
+            rendering: rendering(inside.map_or(&[], |inside| &inside.resources)),
+            namespace,
+            postgres: inside.and_then(|inside| inside.postgres.clone()),
+        })),
+        Box::new(Within(deploy::Deploy {
+            patience: patience(DEPLOY) + image_wait.unsigned_abs(),
+            app: app.clone(),
+            renderer: renderer.clone(),
+            registries,
+            clock: clock.clone(),
+            rendered: OnceCell::new(),
+            pushed: AtomicBool::new(false),
+        })),
+        Box::new(Within(dns::Names { patience: patience(DNS), dns, clock })),
     ]
 }
 
@@ -173,9 +223,27 @@ impl<S: InsideStep> Step for Within<S> {
     }
 }
 
+/// A write to a document, or why it did not count.
+fn settled(written: Result<(), NotWritten>, place: &str) -> Result<()> {
+    match written {
+        Ok(()) => Ok(()),
+        Err(NotWritten::Conflict) => {
+            let detail = "somebody else wrote there at the same time".to_owned();
+            let message = format!("could not write {place}");
+            Err(anyhow::Error::new(Failure { kind: Kind::Conflict, detail })
+                .context(UserError::new(Exit::Unknown, message).hint("look again")))
+        }
+        Err(NotWritten::Unknown(error)) => Err(error),
+    }
+}
+
+/// One that is made if it is not there.
+fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+}
+
 /// Somebody has removed the cluster under our hands: the next look of its own step makes it anew.
 fn gone(scope: &Scope) -> anyhow::Error {
-    use crate::errors::{Exit, UserError};
     let message = format!("the cluster of {} has gone while it was being set up", scope.name);
     UserError::new(Exit::Failed, message)
         .hint("somebody else has deleted it; run again to make it anew")

@@ -346,7 +346,7 @@ fn path(settings: &Settings) -> Result<String, UserError> {
     variables.set("NAME", "pr-shop-42");
     variables.set("REPO", "shop");
     let repository: RepoName = "acme/shop".parse().unwrap();
-    settings.app.secrets[0].path(&repository, &variables).map(|path| path.to_string())
+    settings.app.secrets[0].path(Some(&repository), &variables).map(|path| path.to_string())
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn the_platforms_own_secrets_lie_wherever_it_says() {
     let settings = case().platform(text).settings();
     let (_, berth::settings::ProviderSettings::CapiK3s(k3s)) = settings.provider().unwrap();
     let repository: RepoName = "acme/shop".parse().unwrap();
-    let path = k3s.inside.secrets[0].path(&repository, &Variables::default()).unwrap();
+    let path = k3s.inside.secrets[0].path(Some(&repository), &Variables::default()).unwrap();
     assert_eq!(path.as_ref(), "ops/pihole");
 }
 
