@@ -21,6 +21,8 @@ mod environment;
 mod executable;
 mod faults;
 mod github;
+mod github_client;
+mod github_faults;
 mod intent;
 mod interleavings;
 mod junit;

@@ -1,17 +1,19 @@
 //! One world, and the processes that run in it.
 
-use crate::bed::{ROOT, crypto};
-use anyhow::Result;
-use async_trait::async_trait;
+use crate::bed::{MOUNT, ROOT, crypto};
 use berth::{
     assemble::{self, Clusters, Outside},
+    clients::{
+        github::{self, GitHub},
+        vault::{Access, Auth, TIMEOUT, Vault},
+    },
     clock::Clock,
     domain::{
         holder::Holder,
-        intent::{Occasion, Wanted},
+        intent::Occasion,
         report::Report,
     },
-    engine::{Asked, Engine, Event, Ids, Pace as Tries, Retry, Wishes},
+    engine::{Engine, Event, Ids, Pace as Tries, Pulls, Retry},
     rehearsal::{
         Server, World,
         example::{Credentials, NUMBER, REPOSITORY},
@@ -22,7 +24,7 @@ use berth::{
     reporters::Reporters,
     settings::{Environment, Flags, Settings, Sources, Trust},
     steps::Tools,
-    stores::vault::{Access, Auth, TIMEOUT, VaultStore},
+    stores::vault::VaultStore,
 };
 use jiff::SignedDuration;
 use std::{
@@ -153,15 +155,19 @@ impl Bed {
             address: self.served.url(Server::Vault),
             namespace: None,
             ca: None,
-            mount: "kv".to_owned(),
-            path: ROOT.to_owned(),
             auth: Auth::Token(Credentials::default().vault.into()),
             timeout: TIMEOUT,
         };
+        let github = github::Access {
+            address: self.served.url(Server::GitHub),
+            token: Credentials::default().github.into(),
+            timeout: TIMEOUT,
+        };
+        let github = GitHub::new(github, clock.clone(), run).unwrap();
         let outside = Outside {
-            store: Arc::new(VaultStore::new(access, clock.clone(), run).unwrap()),
+            store: Arc::new(VaultStore::new(Vault::new(access, clock.clone(), run).unwrap(), MOUNT, ROOT)),
             clusters: Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone()),
-            wishes: Arc::new(OnGitHub(self.served.clone())),
+            wishes: Arc::new(Pulls(github)),
             reporters: Reporters::default(),
             clock,
             ids: Ids::of(run).unwrap(),
@@ -177,22 +183,6 @@ impl Bed {
             },
         };
         assemble::engine(&self.settings, &holder(), outside).unwrap()
-    }
-}
-
-/// As the embedded GitHub has it.
-struct OnGitHub(Served);
-
-#[async_trait(?Send)]
-impl Wishes for OnGitHub {
-    async fn of(&self, _: &Holder) -> Result<Asked> {
-        let world = self.0.lock();
-        let pull = world.github.repository(REPOSITORY).unwrap().pull(NUMBER).unwrap();
-        let wanted = match pull.state {
-            PullState::Open => Wanted::Up(Some(pull.head.sha.parse().unwrap())),
-            _ => Wanted::Down,
-        };
-        Ok(Asked { wanted, merge: None })
     }
 }
 
