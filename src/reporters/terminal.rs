@@ -7,6 +7,8 @@
 mod ending;
 mod rows;
 
+pub use ending::rehearsed;
+
 use super::Reporter;
 use crate::{clock::Clock, domain::report::Report};
 use anyhow::Result;

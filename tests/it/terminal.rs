@@ -4,12 +4,13 @@ use crate::markdown::{diagnosed, gave_up, report, results};
 use berth::{
     clock::Clock,
     domain::{
+        claim::ObjectName,
         plan::{Direction, StepName},
         report::{Outcome, Report, Status},
     },
     reporters::{
         Reporter, Reporters,
-        terminal::{Look, Terminal},
+        terminal::{Look, Terminal, rehearsed},
     },
 };
 use insta::assert_snapshot;
@@ -231,6 +232,26 @@ async fn an_ending_says_what_to_do() {
     Refused: the name is held by other/shop#42
     Interrupted by signal 2 after 3 m 12 s; the same command goes on from here
     "#);
+}
+
+#[test]
+fn a_rehearsal_names_the_first_kinds_of_what_would_be_applied_and_where_its_comment_is() {
+    let mut report = report(Some(Outcome::Ready));
+    assert_eq!(rehearsed(&report), "");
+    let object = |kind: &str| ObjectName {
+        api_version: "v1".into(),
+        kind: kind.into(),
+        namespace: None,
+        name: "a".into(),
+    };
+    report.objects = Some(["Namespace", "Cluster", "Secret", "Secret", "Job"].map(object).to_vec());
+    assert_snapshot!(rehearsed(&report), @"objects  5: Namespace, Cluster, Secret, Job (-o yaml prints all)");
+    report.objects.as_mut().unwrap().push(object("Service"));
+    report.comment = Some("…".into());
+    assert_snapshot!(rehearsed(&report), @r"
+    objects  6: Namespace, Cluster, Secret, Job, ... (-o yaml prints all)
+    comment  as posted, on stdout:
+    ");
 }
 
 #[tokio::test]

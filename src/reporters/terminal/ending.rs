@@ -16,6 +16,8 @@ use jiff::Timestamp;
 const EVIDENCE: usize = 400;
 /// Bytes of one line.
 const BYTES: usize = 1_000;
+/// Kinds of objects that are named.
+const KINDS: usize = 4;
 /// Tests that are named.
 const FAILURES: usize = 20;
 
@@ -64,6 +66,27 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
             vec![format!("Interrupted by signal {signal} after {took}; the same command goes on from here")]
         }
     }
+}
+
+/// What a rehearsal has to show beside how it ended: the objects that would be applied, and that the comment follows.
+pub fn rehearsed(report: &Report) -> String {
+    let mut lines = Vec::new();
+    if let Some(objects) = &report.objects {
+        let mut kinds: Vec<&str> = Vec::new();
+        for object in objects {
+            if !kinds.contains(&object.kind.as_str()) {
+                kinds.push(&object.kind);
+            }
+        }
+        let more = if kinds.len() > KINDS { ", ..." } else { "" };
+        kinds.truncate(KINDS);
+        let kinds = line(&kinds.join(", "), BYTES);
+        lines.push(format!("objects  {}: {kinds}{more} (-o yaml prints all)", objects.len()));
+    }
+    if report.comment.is_some() {
+        lines.push("comment  as posted, on stdout:".to_owned());
+    }
+    lines.join("\n")
 }
 
 /// `2.1 s`, then as people say it.
