@@ -4,8 +4,8 @@
 
 use super::{Asked, Wishes};
 use crate::{
-    clients::github::{GitHub, Standing},
-    domain::{holder::Holder, intent::Wanted},
+    clients::github::GitHub,
+    domain::{holder::Holder, intent::Wanted, payload::Standing},
     errors::UserError,
 };
 use anyhow::Result;
@@ -22,7 +22,9 @@ impl Wishes for Pulls {
             return Err(UserError::usage(message).hint("name one as owner/repo#number").into());
         };
         // There is none: GitHub's own word, of a repository that can be read.
-        let Some(pull) = self.0.pull(pull).await? else { return Ok(Asked { wanted: Wanted::Down, merge: None }) };
+        let Some(pull) = self.0.pull(pull).await? else {
+            return Ok(Asked { wanted: Wanted::Down, merge: None });
+        };
         let wanted = match pull.standing {
             Standing::Closed | Standing::Merged => Wanted::Down,
             _ => Wanted::Up(Some(pull.head)),

@@ -11,6 +11,7 @@ use super::{
     players::{
         Pace, Player,
         cluster_api::ClusterApi,
+        external_dns::{ExternalDns, Policy},
         k3s::{Environment, K3s},
         proxmox::Proxmox,
     },
@@ -81,10 +82,14 @@ impl World {
             for definition in all {
                 let name = definition["metadata"]["name"].as_str().unwrap_or_default();
                 let resource = "customresourcedefinitions.apiextensions.k8s.io";
-                self.kubernetes.put(resource, "", name, definition.clone());
+                let is_inside = name.ends_with(".externaldns.k8s.io");
+                let server = if is_inside { &mut self.environment } else { &mut self.kubernetes };
+                server.put(resource, "", name, definition.clone());
             }
         }
         self.kubernetes.settle();
+        self.environment.settle();
+        self.live_on_machines();
         Ok(())
     }
 }
@@ -95,7 +100,10 @@ impl Served {
         let environment = Environment::at(&self.url(Server::Environment));
         let players: [Arc<dyn Player>; 3] =
             [Arc::new(ClusterApi), Arc::new(Proxmox { pace }), Arc::new(K3s { pace, environment })];
+        let dns =
+            ExternalDns { pace, owner: "environment".to_owned(), domains: Vec::new(), policy: Policy::Sync };
         let mut world = self.lock();
         players.into_iter().for_each(|player| world.play(player));
+        world.play_in_environments(Arc::new(dns));
     }
 }

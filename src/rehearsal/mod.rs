@@ -151,6 +151,8 @@ pub struct World {
     pub resolver: dns::Resolver,
     /// What images there are.
     pub registry: registry::Registry,
+    /// What an environment's cluster has from its birth; none: it is there without any machine.
+    born: Option<Box<kubernetes::ApiServer>>,
     /// Who plays, and on which API server.
     players: Vec<(Server, Arc<dyn players::Player>)>,
     refused: Vec<String>,
@@ -169,6 +171,7 @@ impl Default for World {
             zone: dns::Zone::default(),
             resolver: dns::Resolver::default(),
             registry: registry::Registry::default(),
+            born: None,
             players: vec![],
             refused: vec![],
             due: None,
@@ -183,6 +186,7 @@ impl World {
         let reply = match request.server {
             Server::Vault => self.vault.handle(request),
             Server::Kubernetes => self.kubernetes.handle(request),
+            Server::Environment if !self.has_machine() => Reply::Text(503, "nobody listens here"),
             Server::Environment => self.environment.handle(request),
             Server::GitHub => self.github.handle(request),
             Server::Dns => self.zone.handle(request),
@@ -193,6 +197,16 @@ impl World {
             self.rest();
         }
         reply
+    }
+
+    /// From now on an environment's cluster is where its machines are: without any nobody answers or plays there, and with
+    /// the last one goes all that it has not had from its birth, which is what it has now.
+    pub fn live_on_machines(&mut self) {
+        self.born = Some(Box::new(self.environment.clone()));
+    }
+
+    fn has_machine(&self) -> bool {
+        self.born.is_none() || self.environment.all("nodes").next().is_some()
     }
 
     /// The world's own time.

@@ -174,6 +174,9 @@ pub trait Step {
     async fn ensure(&self, cx: &Context<'_>) -> Result<Progress>;
     /// Makes it gone, whether or not `ensure` ever ran.
     async fn remove(&self, cx: &Context<'_>) -> Result<Progress>;
+    /// Whether nothing of it is left, by a look from outside: asked once more before addresses are freed, when a request of
+    /// a superseded run that was still under way has had its time.
+    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool>;
     /// Whether `remove` works within the environment alone: what it cannot reach there goes with the cluster.
     fn is_within(&self) -> bool {
         false
@@ -187,6 +190,10 @@ pub trait InsideStep {
     fn spec(&self) -> Spec;
     /// Makes it true.
     async fn ensure(&self, cx: &Context<'_>, inside: &Access) -> Result<Progress>;
+    /// Whether nothing of it is left outside of the environment.
+    async fn is_undone(&self, _cx: &Context<'_>) -> Result<bool> {
+        Ok(true)
+    }
     /// Makes it gone; most of it goes with the environment.
     async fn remove(&self, _cx: &Context<'_>, _inside: &Access) -> Result<Progress> {
         Ok(Progress::done("goes with the cluster"))
@@ -216,6 +223,10 @@ impl<S: InsideStep> Step for Within<S> {
             // It never came up, or is gone: nothing of ours can be inside.
             Inside::NotYet(_) | Inside::Gone => Ok(Progress::done("nothing was inside")),
         }
+    }
+
+    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
+        self.0.is_undone(cx).await
     }
 
     fn is_within(&self) -> bool {

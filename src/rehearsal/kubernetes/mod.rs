@@ -184,6 +184,16 @@ impl ApiServer {
         self.erase(&Key::new(resource, namespace, name)).is_some()
     }
 
+    /// Takes away all that another server has not, as if it had never been there: what was in a cluster that is no more.
+    pub(super) fn lose_all_but(&mut self, born: &Self) {
+        let lost: Vec<Key> =
+            self.objects.keys().filter(|key| !born.objects.contains_key(key)).cloned().collect();
+        for key in lost {
+            self.erase(&key);
+        }
+        self.settle();
+    }
+
     /// Lets this bearer token in as this user; from now on requests without a known token get 401.
     pub fn add_user(&mut self, token: &str, user: &str) {
         self.users.insert(token.to_owned(), user.to_owned());

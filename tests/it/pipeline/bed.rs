@@ -4,15 +4,12 @@ use crate::bed::{MOUNT, ROOT, crypto};
 use berth::{
     assemble::{self, Clusters, Outside},
     clients::{
+        dns::Dns,
         github::{self, GitHub},
         vault::{Access, Auth, TIMEOUT, Vault},
     },
     clock::Clock,
-    domain::{
-        holder::Holder,
-        intent::Occasion,
-        report::Report,
-    },
+    domain::{holder::Holder, intent::Occasion, name_server::NameServer, report::Report},
     engine::{Engine, Event, Ids, Pace as Tries, Pulls, Retry},
     rehearsal::{
         Server, World,
@@ -141,12 +138,18 @@ impl Bed {
                 report = engine.handle(&event, pending()) => Some(report),
                 () = self.served.gate.death(run) => None,
                 () = tokio::time::sleep(Duration::from_secs(20)) => {
-                    panic!("a wait that nothing wakes:\n{}", self.served.gate.log().join("\n"))
+                    panic!("{run}: a wait that nothing wakes:\n{}", self.log())
                 }
             }
         });
         runtime.shutdown_background();
         report
+    }
+
+    fn dns(&self) -> Dns {
+        let authority = self.served.address(Server::Dns);
+        let resolver = NameServer::from(self.served.address(Server::Resolver));
+        Dns::new(vec![resolver], TIMEOUT).unwrap().routed(Arc::new(move |_| authority))
     }
 
     fn engine(&self, run: &str) -> Engine {
@@ -177,7 +180,7 @@ impl Bed {
                 kubeconfig: None,
                 mask: |_| {},
                 vault: None,
-                dns: None,
+                dns: Some(Arc::new(self.dns())),
                 registries: None,
                 clock: self.clock.clone(),
             },
@@ -203,6 +206,11 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: shop}
 data: {commit: \"${HEAD_SHA}\", host: \"${HOST}\", address: \"${ADDRESS}\"}
+---
+apiVersion: externaldns.k8s.io/v1alpha1
+kind: DNSEndpoint
+metadata: {name: shop}
+spec: {endpoints: [{dnsName: \"${HOST}\", recordType: A, recordTTL: 300, targets: [\"${ADDRESS}\"]}]}
 ";
 
 /// With the files that they name: those must live as long.
