@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod cluster;
+pub mod sources;
 
 use crate::{
     clock::Clock,

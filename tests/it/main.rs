@@ -9,6 +9,7 @@ mod api_server;
 mod apply;
 mod attending;
 mod bed;
+mod child;
 mod claims;
 #[macro_use]
 mod contract;
