@@ -19,6 +19,7 @@ mod spoken;
 pub use seal::seal;
 pub use spoken::{KEPT, Spoken, Stream};
 
+use super::files;
 use crate::{
     clock::Clock,
     errors::{Exit, UserError},
@@ -134,7 +135,7 @@ pub async fn run(
         UserError::new(Exit::Failed, format!("{} cannot be run", command.program.display()))
             .hint("see that it is there, that this user may run it, and that the directory it runs in is there")
     };
-    let room = tempfile::Builder::new().prefix("berth-child-").tempdir().context("make a place for it")?;
+    let room = files::private_directory()?;
     let mark = room.path().as_os_str().to_owned();
     let (home, temporary) = (room.path().join("home"), room.path().join("tmp"));
     for directory in [&home, &temporary] {

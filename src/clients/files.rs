@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use std::{
     fs::{self, File},
     io::Read as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -71,6 +72,15 @@ pub fn text(path: &Path) -> Result<Text> {
     };
     let text = read().with_context(|| UserError::new(Exit::Failed, format!("{name} cannot be read")))?;
     Ok(Text { name, text })
+}
+
+/// A new directory that is its owner's alone, until it is dropped.
+pub fn private_directory() -> Result<tempfile::TempDir> {
+    let owners = fs::Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().prefix("berth-").permissions(owners).tempdir();
+    made.with_context(|| {
+        UserError::new(Exit::Failed, "no temporary directory can be made").hint("TMPDIR says where they are made")
+    })
 }
 
 /// Whether this path, wherever links lead it, lies in the directory.

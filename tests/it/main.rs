@@ -38,6 +38,7 @@ mod server;
 mod settings;
 mod settings_app;
 mod settings_providers;
+mod sources;
 mod stores;
 mod taking;
 mod template;

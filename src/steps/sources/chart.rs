@@ -55,8 +55,7 @@ async fn rendered(
         let message = format!("the chart in {} needs `helm`, and it is not on the PATH", directory.display());
         return Err(super::wrong(message, Some("install it in a step before")));
     };
-    // In a directory that is its owner's alone.
-    let room = tempfile::tempdir().context("make a place for the chart's values")?;
+    let room = files::private_directory()?;
     let file = room.path().join("values.yaml");
     fs::write(&file, yaml::text(&[values.clone().into()])).context("write the chart's values")?;
     let mut arguments: Vec<OsString> = vec!["template".into(), chart.release.as_ref().into(), real.clone().into()];
