@@ -3,8 +3,11 @@
 //! All of them tell a failure by what its caller would do about it ([`Kind`]). Must never: be told apart by callers
 //! through status codes; retry; say "absent" by an error.
 
+pub mod dns;
 pub mod files;
 pub mod kubernetes;
+pub mod registry;
+pub mod vault;
 
 use std::{fmt, time::Duration};
 

@@ -4,7 +4,11 @@
 //! so all of it is proven by tables, property tests and the model checker, without a server.
 //! Must never: import another layer of berth, read the clock, perform I/O.
 
+pub mod image;
+
 pub mod names;
+
+pub mod name_server;
 
 pub mod holder;
 
