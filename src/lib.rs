@@ -47,7 +47,7 @@ pub mod settings;
 
 mod fronts;
 
-mod assemble;
+pub mod assemble;
 mod cli;
 mod telemetry;
 

@@ -4,8 +4,11 @@
 //! through status codes; retry; say "absent" by an error.
 
 pub mod child;
+pub mod dns;
 pub mod files;
 pub mod kubernetes;
+pub mod registry;
+pub mod vault;
 
 use std::{fmt, time::Duration};
 

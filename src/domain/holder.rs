@@ -83,6 +83,17 @@ impl Holder {
         };
         format!("{label}.{domain}").parse()
     }
+
+    /// One more host of it, by its label: `pr-42-shop-api.<domain>`.
+    pub fn further_host(&self, label: &str, domain: &DnsName) -> Result<DnsName, Malformed> {
+        let host = match self {
+            Holder::PullRequest(PullRequest { repo, number }) => {
+                label_for(&format!("pr-{number}"), repo.repo(), label, &repo.to_string())
+            }
+            other => label_for(other.name().as_ref(), label, "", label),
+        };
+        format!("{host}.{domain}").parse()
+    }
 }
 
 fn short(head: &HeadSha) -> &str {

@@ -4,8 +4,13 @@
 //! so all of it is proven by tables, property tests and the model checker, without a server.
 //! Must never: import another layer of berth, read the clock, perform I/O.
 
+pub mod image;
+
 pub mod names;
 
+pub mod name_server;
+
+pub mod history;
 pub mod holder;
 
 pub mod pool;
@@ -16,6 +21,7 @@ pub mod intent;
 
 pub mod payload;
 
+pub mod junit;
 pub mod plan;
 pub mod report;
 pub mod results;

@@ -64,9 +64,8 @@ pub struct Report {
     pub ended: Option<Timestamp>,
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "is", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+/// How a run ended. In the JSON it is one word; people are told the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It stands, and its tests passed or none were asked for.
     Ready,
@@ -227,6 +226,12 @@ impl Outcome {
             Outcome::Refused { .. } => "refused",
             Outcome::Interrupted { .. } => "interrupted",
         }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
     }
 }
 

@@ -16,10 +16,13 @@ pub mod dns;
 pub mod github;
 pub mod kubernetes;
 pub mod kv;
+pub mod registry;
 
 pub mod players;
 
 mod play;
+
+pub mod example;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -43,11 +46,25 @@ pub enum Server {
     Environment,
     /// GitHub's REST API.
     GitHub,
+    /// The authoritative server of the world's zone.
+    Dns,
+    /// The resolver before it, which keeps what it was told.
+    Resolver,
+    /// A registry of images.
+    Registry,
 }
 
 impl Server {
     /// All of them.
-    pub const ALL: [Server; 4] = [Server::Vault, Server::Kubernetes, Server::Environment, Server::GitHub];
+    pub const ALL: [Server; 7] = [
+        Server::Vault,
+        Server::Kubernetes,
+        Server::Environment,
+        Server::GitHub,
+        Server::Dns,
+        Server::Resolver,
+        Server::Registry,
+    ];
 }
 
 impl fmt::Display for Server {
@@ -57,6 +74,9 @@ impl fmt::Display for Server {
             Server::Kubernetes => "kubernetes",
             Server::Environment => "environment",
             Server::GitHub => "github",
+            Server::Dns => "dns",
+            Server::Resolver => "resolver",
+            Server::Registry => "registry",
         })
     }
 }
@@ -70,22 +90,22 @@ pub struct Request {
     pub server: Server,
     /// Which run sent it (the header `berth-run`; empty without one).
     pub run: String,
-    /// The HTTP method, upper case; Vault's `LIST` too.
+    /// The HTTP method, upper case; Vault's `LIST` too. A question to a DNS server is a `QUERY`.
     pub method: String,
-    /// The segments of the path, percent-decoded, none of them empty.
+    /// The segments of the path, percent-decoded, none of them empty. Of a question the name and the type.
     pub path: Vec<String>,
     /// The query, decoded; of a repeated key the last value.
     pub query: BTreeMap<String, String>,
     /// The headers, with lower-case names.
     pub headers: BTreeMap<String, String>,
-    /// The body, or null if there was none or it was no JSON (nor YAML, if its content type says that it is).
+    /// The body, or null if there was none or it was no JSON (nor YAML or a form, if its content type says that it is).
     pub body: Value,
 }
 
 impl Request {
     /// Whether this can change the world, judged by its method alone.
     pub fn mutates(&self) -> bool {
-        !matches!(self.method.as_str(), "GET" | "HEAD" | "LIST" | "OPTIONS")
+        !matches!(self.method.as_str(), "GET" | "HEAD" | "LIST" | "OPTIONS" | "QUERY")
     }
 
     fn bearer(&self) -> Option<&str> {
@@ -127,6 +147,10 @@ pub struct World {
     pub github: github::GitHub,
     /// What names resolve to.
     pub zone: dns::Zone,
+    /// What the resolver keeps of that.
+    pub resolver: dns::Resolver,
+    /// What images there are.
+    pub registry: registry::Registry,
     /// Who plays, and on which API server.
     players: Vec<(Server, Arc<dyn players::Player>)>,
     refused: Vec<String>,
@@ -143,6 +167,8 @@ impl Default for World {
             environment: kubernetes::ApiServer::default(),
             github: github::GitHub::default(),
             zone: dns::Zone::default(),
+            resolver: dns::Resolver::default(),
+            registry: registry::Registry::default(),
             players: vec![],
             refused: vec![],
             due: None,
@@ -159,6 +185,9 @@ impl World {
             Server::Kubernetes => self.kubernetes.handle(request),
             Server::Environment => self.environment.handle(request),
             Server::GitHub => self.github.handle(request),
+            Server::Dns => self.zone.handle(request),
+            Server::Resolver => self.resolver.handle(&self.zone, request, self.now),
+            Server::Registry => self.registry.handle(request, self.now),
         };
         if request.mutates() {
             self.rest();

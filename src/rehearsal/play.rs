@@ -122,14 +122,14 @@ impl World {
     pub(super) fn cluster(&self, server: Server) -> &ApiServer {
         match server {
             Server::Environment => &self.environment,
-            Server::Kubernetes | Server::Vault | Server::GitHub => &self.kubernetes,
+            _ => &self.kubernetes,
         }
     }
 
     fn cluster_mut(&mut self, server: Server) -> &mut ApiServer {
         match server {
             Server::Environment => &mut self.environment,
-            Server::Kubernetes | Server::Vault | Server::GitHub => &mut self.kubernetes,
+            _ => &mut self.kubernetes,
         }
     }
 }

@@ -1,10 +1,12 @@
-//! One small HTTP/1 server for all parts of the world, each part on a loopback port of its own.
+//! One small HTTP/1 server for all parts of the world, each part on a loopback port of its own; names have sockets of
+//! their own kind.
 //!
 //! It turns HTTP into a [`Request`], asks the gate, lets the request land under the world's lock, and sends what the
 //! verdict leaves of the answer. It must never know what any request means.
 
 use super::{
     Reply, Request, Server, World,
+    dns::sockets::Sockets,
     gate::{Gate, Verdict},
     kubernetes::{Told, Watch},
     lock,
@@ -20,7 +22,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{
     collections::BTreeMap,
     io,
@@ -55,12 +57,23 @@ impl Served {
         let mut addresses = BTreeMap::new();
         let mut accepting = JoinSet::new();
         for server in Server::ALL {
+            let side = Side { server, world: world.clone(), gate: gate.clone() };
+            if server.speaks_dns() {
+                let (sockets, address) = Sockets::bind().await?;
+                addresses.insert(server, address);
+                accepting.spawn(sockets.answer(side));
+                continue;
+            }
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             addresses.insert(server, listener.local_addr()?);
-            let side = Side { server, world: world.clone(), gate: gate.clone() };
             accepting.spawn(side.accept(listener));
         }
         Ok(Self { world, gate, addresses, _accepting: Arc::new(accepting) })
+    }
+
+    /// The loopback port of a server.
+    pub fn address(&self, server: Server) -> SocketAddr {
+        self.addresses[&server]
     }
 
     /// Where a server is reached: `http://127.0.0.1:PORT`.
@@ -76,8 +89,8 @@ impl Served {
 
 /// One server of the world.
 #[derive(Clone)]
-struct Side {
-    server: Server,
+pub(super) struct Side {
+    pub(super) server: Server,
     world: Arc<Mutex<World>>,
     gate: Gate,
 }
@@ -85,7 +98,7 @@ struct Side {
 type Body = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
 
 /// What is sent back.
-enum Ending {
+pub(super) enum Ending {
     Whole(Landed),
     Half(Landed),
     Cut,
@@ -93,15 +106,15 @@ enum Ending {
 }
 
 /// What a request that landed is answered with.
-enum Landed {
+pub(super) enum Landed {
     Answered(Answer),
     Watching(Box<Watch>),
 }
 
-struct Answer {
-    status: u16,
+pub(super) struct Answer {
+    pub(super) status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    pub(super) body: String,
 }
 
 /// The gate's witnesses see what is answered; a watch has no end that they could see.
@@ -151,13 +164,7 @@ impl Side {
 
     async fn answer(&self, request: hyper::Request<Incoming>) -> io::Result<Response<Body>> {
         let request = read(self.server, request).await?;
-        if self.gate.is_dead(&request.run) {
-            return Err(cut());
-        }
-        let turn = self.gate.turn(&request.run).await;
-        let ending = self.settle(&request);
-        drop(turn);
-        let response = match ending {
+        let response = match self.judged(&request).await {
             Ending::Whole(Landed::Answered(answer)) => respond(answer, None),
             Ending::Half(Landed::Answered(answer)) if answer.body.is_empty() => return Err(cut()),
             Ending::Half(Landed::Answered(answer)) => {
@@ -176,6 +183,15 @@ impl Side {
             self.gate.breach(&why, &request);
             io::Error::other(error)
         })
+    }
+
+    /// A request in its turn.
+    pub(super) async fn judged(&self, request: &Request) -> Ending {
+        if self.gate.is_dead(&request.run) {
+            return Ending::Cut;
+        }
+        let _turn = self.gate.turn(&request.run).await;
+        self.settle(request)
     }
 
     /// Everything that may change the world, in one piece.
@@ -305,23 +321,28 @@ async fn read(server: Server, request: hyper::Request<Incoming>) -> io::Result<R
         run: headers.get("berth-run").cloned().unwrap_or_default(),
         method: parts.method.to_string(),
         path: segments.filter(|s| !s.is_empty()).map(decode).collect(),
-        query: query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(key, value)| (plus(key), plus(value)))
-            .collect(),
+        query: pairs(query).collect(),
         body: decoded(&body, &headers),
         headers,
     })
 }
 
 fn decoded(body: &[u8], headers: &BTreeMap<String, String>) -> Value {
-    let is_yaml = headers.get("content-type").is_some_and(|kind| kind.contains("yaml"));
+    let is = |kind: &str| headers.get("content-type").is_some_and(|is| is.contains(kind));
     match serde_json::from_slice(body) {
-        Err(_) if is_yaml => serde_saphyr::from_slice(body).unwrap_or_default(),
+        Err(_) if is("yaml") => serde_saphyr::from_slice(body).unwrap_or_default(),
+        Err(_) if is("x-www-form-urlencoded") => pairs(&String::from_utf8_lossy(body))
+            .map(|(key, value)| (key, value.into()))
+            .collect::<Map<_, _>>()
+            .into(),
         read => read.unwrap_or_default(),
     }
+}
+
+/// Of a query or a form.
+fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(key, value)| (plus(key), plus(value)))
 }
 
 fn decode(text: &str) -> String {

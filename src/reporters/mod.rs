@@ -3,6 +3,10 @@
 //! The report is a state, not a stream: a sink that is slow sees the latest and skips the rest. Must never: fail the run; hold
 //! it up longer than a last word may take; overwrite what a run of a higher generation has said.
 
+pub mod markdown;
+pub mod terminal;
+mod words;
+
 use crate::domain::{
     plan::StepName,
     report::{Report, Status},
@@ -45,7 +49,8 @@ impl Reporters {
     pub fn start(&self, first: Report) -> Telling {
         let report = watch::Sender::new(first);
         let mut sinks = JoinSet::new();
-        for sink in self.0.iter().cloned() {
+        for sink in &self.0 {
+            let sink = Arc::clone(sink);
             let mut told = report.subscribe();
             sinks.spawn(async move {
                 while told.changed().await.is_ok() {

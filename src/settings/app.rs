@@ -67,8 +67,15 @@ pub struct Var {
 impl App {
     /// Adds the app's own variables to those of berth.
     pub fn variables(&self, built_in: &Variables) -> Result<Variables, Vec<Mistake>> {
+        Var::over(built_in, &self.vars)
+    }
+}
+
+impl Var {
+    /// Adds these to those of berth.
+    pub fn over(built_in: &Variables, own: &[Self]) -> Result<Variables, Vec<Mistake>> {
         let mut all = built_in.clone();
-        for Var { name, value } in &self.vars {
+        for Var { name, value } in own {
             all.set(name.as_ref(), built_in.fill(value)?);
         }
         Ok(all)

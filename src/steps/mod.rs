@@ -6,7 +6,9 @@
 
 pub mod access;
 pub mod cluster;
+pub mod health;
 pub mod sources;
+pub mod tests;
 
 use crate::{
     clock::Clock,
@@ -18,10 +20,16 @@ use crate::{
     },
     progress::Progress,
     providers::{Access, Guard, Inside, Provider},
+    settings::{CapiK3s, Settings},
 };
 use anyhow::Result;
 use async_trait::async_trait;
-use std::sync::{Mutex, PoisonError};
+use jiff::SignedDuration;
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 /// The provider's objects.
 pub const CLUSTER: StepName = StepName::new("cluster");
@@ -41,6 +49,32 @@ pub const DNS: StepName = StepName::new("dns");
 pub const HEALTH: StepName = StepName::new("health");
 /// Its tests.
 pub const TESTS: StepName = StepName::new("tests");
+
+/// What steps are made of, beside the settings.
+pub struct Tools {
+    /// Where the kubeconfig is written for later jobs.
+    pub kubeconfig: Option<PathBuf>,
+    /// Told each text that must never be shown.
+    pub mask: fn(&str),
+}
+
+/// All steps, each after those that it needs: a step is one file and one line. `of`: the provider's settings, which a Down
+/// does without.
+pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<dyn Step>> {
+    let _ = of;
+    let patience = |step| settings.app.timeouts.of(step).map_or(PATIENCE, SignedDuration::unsigned_abs);
+    vec![
+        Box::new(cluster::Cluster { patience: patience(CLUSTER) }),
+        Box::new(access::KeepKubeconfig {
+            patience: patience(ACCESS),
+            file: tools.kubeconfig,
+            mask: tools.mask,
+        }),
+    ]
+}
+
+/// Of a step of which nobody says how long it may take.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a step works with.
 pub struct Context<'a> {

@@ -4,9 +4,50 @@ use crate::{
     bed::crypto,
     harness::dns::{Answer, Dns, NEGATIVE_TTL, lookup, until},
 };
+use berth::clients::dns;
 use hickory_resolver::proto::{op::ResponseCode, rr::RecordType};
-use std::net::IpAddr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 use tokio::sync::OnceCell;
+
+#[path = "../it/dns_facts.rs"]
+mod facts;
+
+/// CoreDNS, for the facts about berth's own client.
+pub(crate) struct Server {
+    dns: &'static Dns,
+}
+
+impl Server {
+    async fn fresh() -> Self {
+        Self { dns: shared().await }
+    }
+
+    fn domain(&self) -> &str {
+        ZONE
+    }
+
+    fn dns(&self) -> dns::Dns {
+        // DNS tells no ports.
+        let port = self.dns.authoritative().port();
+        let resolvers = vec![self.dns.resolver().into()];
+        dns::Dns::new(resolvers, dns::TIMEOUT).unwrap().routed(Arc::new(move |ip| SocketAddr::new(ip, port)))
+    }
+
+    async fn publish(&self, name: &str, addresses: &[IpAddr]) {
+        self.dns.publish(name, addresses, 60).await;
+    }
+
+    async fn withdraw(&self, name: &str) {
+        self.dns.withdraw(name).await;
+    }
+
+    async fn ask_resolver(&self, name: &str) {
+        assert_eq!(lookup(self.dns.resolver(), name, RecordType::A).await, NO_SUCH_NAME);
+    }
+}
 
 pub(crate) const ZONE: &str = "preview.example";
 

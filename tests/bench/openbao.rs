@@ -2,7 +2,7 @@
 
 use crate::{
     harness::openbao::{self, OpenBao},
-    vault_server::{AppRole, Jwt, Namespace, Sealed, UnderTest},
+    vault_server::{AppRole, Gives, Jwt, Namespace, Sealed, TokenRole, UnderTest},
 };
 use async_trait::async_trait;
 use berth::clock::Clock;
@@ -77,6 +77,19 @@ impl UnderTest for Real {
             unfit: unfit.iter().map(|claims| trusted.sign(claims)).collect(),
             path: trusted.path,
         }
+    }
+    async fn token_role(&self, policy: &str, gives: Gives) -> TokenRole {
+        let policy = self.policy(policy).await;
+        let name = self.server.fresh_name("made");
+        let longest = match gives {
+            Gives::Children | Gives::Orphans => 0,
+            Gives::OrphansFor(seconds) => seconds,
+        };
+        let role = json!({
+            "allowed_policies": [policy], "orphan": gives != Gives::Children, "token_explicit_max_ttl": longest,
+        });
+        self.server.root(Method::POST, &format!("auth/token/roles/{name}"), role).await;
+        TokenRole { name, policy }
     }
     async fn namespace(&self) -> Namespace {
         let parent = self.server.fresh_name("team");

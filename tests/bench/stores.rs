@@ -11,15 +11,15 @@ use crate::{
 };
 use async_trait::async_trait;
 use berth::{
-    clients::kubernetes::for_url,
+    clients::{
+        kubernetes::for_url,
+        vault::{self, Access, Auth, Jwt, TIMEOUT},
+    },
     clock::Clock,
     documents::Store,
     domain::names::EnvironmentName,
     rehearsal::gate::Verdict,
-    stores::{
-        kubernetes::KubernetesStore,
-        vault::{Access, Auth, Jwt, TIMEOUT, VaultStore},
-    },
+    stores::{kubernetes::KubernetesStore, vault::VaultStore},
 };
 use hyper::{Request, body::Incoming};
 use reqwest::Method;
@@ -87,12 +87,11 @@ impl Vault {
             address: self.proxy.url.clone(),
             namespace: None,
             ca: None,
-            mount: self.mount.clone(),
-            path: ROOT.to_owned(),
             auth: self.auth.clone(),
             timeout: TIMEOUT,
         };
-        Arc::new(VaultStore::new(access, Clock::system(), run).unwrap())
+        let client = vault::Vault::new(access, Clock::system(), run).unwrap();
+        Arc::new(VaultStore::new(client, &self.mount, ROOT))
     }
 }
 

@@ -3,15 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
 
 use berth::{
-    clients::kubernetes,
+    clients::{
+        kubernetes,
+        vault::{Access, Auth, TIMEOUT, Vault},
+    },
     clock::Clock,
     documents::{Document, Store},
     domain::names::EnvironmentName,
     rehearsal::{Server, World, gate::Gate, kv::Grant, serve::Served},
-    stores::{
-        kubernetes::KubernetesStore,
-        vault::{Access, Auth, TIMEOUT, VaultStore},
-    },
+    stores::{kubernetes::KubernetesStore, vault::VaultStore},
 };
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -19,6 +19,8 @@ use std::sync::{Arc, MutexGuard};
 
 /// May do everything in the embedded Vault, and stands in no message.
 pub(crate) const TOKEN: &str = "hvs.canary-given";
+/// The KV v2 mount of the embedded Vault.
+pub(crate) const MOUNT: &str = "kv";
 /// Where in Vault the documents lie.
 pub(crate) const ROOT: &str = "ephemeral-clusters";
 /// Where in Kubernetes the documents lie.
@@ -58,21 +60,18 @@ impl Bed {
 
     /// With a time limit that no prompt answer meets, however busy the machine is.
     pub(crate) fn access(&self, auth: Auth) -> Access {
-        Access {
-            address: self.served.url(Server::Vault),
-            namespace: None,
-            ca: None,
-            mount: "kv".to_owned(),
-            path: ROOT.to_owned(),
-            auth,
-            timeout: TIMEOUT,
-        }
+        Access { address: self.served.url(Server::Vault), namespace: None, ca: None, auth, timeout: TIMEOUT }
     }
 
-    /// Vault's, by the given token.
-    pub(crate) fn vault(&self, run: &str) -> Arc<dyn Store> {
+    /// By the given token.
+    pub(crate) fn vault_client(&self, run: &str) -> Vault {
         let access = self.access(Auth::Token(TOKEN.to_owned().into()));
-        Arc::new(VaultStore::new(access, self.clock.clone(), run).unwrap())
+        Vault::new(access, self.clock.clone(), run).unwrap()
+    }
+
+    /// Vault's, by the same.
+    pub(crate) fn vault(&self, run: &str) -> Arc<dyn Store> {
+        Arc::new(VaultStore::new(self.vault_client(run), MOUNT, ROOT))
     }
 
     /// Kubernetes'.

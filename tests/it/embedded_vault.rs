@@ -4,12 +4,12 @@
 
 use crate::{
     bed::{Bed, TOKEN},
-    vault_server::{AppRole, Jwt, Namespace, Sealed, UnderTest},
+    vault_server::{AppRole, Gives, Jwt, Namespace, Sealed, TokenRole, UnderTest},
 };
 use async_trait::async_trait;
 use berth::rehearsal::{
     Server,
-    kv::{Capability, Grant, Login, Rule},
+    kv::{self, Capability, Grant, Login, Rule},
 };
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -94,6 +94,20 @@ impl UnderTest for Embedded {
         self.bed.world().vault.add_login("ci/jwt", Login::jwt("berth", "good"), login(policy));
         let [path, role, good, forged] = ["ci/jwt", "berth", "good", "forged"].map(str::to_owned);
         Jwt { path, role, good, forged, unfit: vec![] }
+    }
+    async fn token_role(&self, policy: &str, gives: Gives) -> TokenRole {
+        let [name, allowed] = ["made", "allowed"].map(|word| {
+            let number = self.issued.fetch_add(1, Ordering::Relaxed);
+            format!("{word}-{number}")
+        });
+        let role = kv::TokenRole::default().allowing(&allowed, rules(policy));
+        let role = match gives {
+            Gives::Children => role,
+            Gives::Orphans => role.orphans(),
+            Gives::OrphansFor(seconds) => role.orphans().max_ttl(seconds),
+        };
+        self.bed.world().vault.add_token_role(&name, role);
+        TokenRole { name, policy: allowed }
     }
     async fn namespace(&self) -> Namespace {
         self.bed.world().vault.namespace = Some("team/a".to_owned());

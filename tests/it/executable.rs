@@ -4,6 +4,7 @@
 
 use crate::claims::{pull, removal, run, uid};
 use berth::{
+    clients::vault::{self, Access, Auth, TIMEOUT},
     clock::Clock,
     documents::claims::Claims,
     domain::{
@@ -18,7 +19,7 @@ use berth::{
         kv::{Capability, Grant, Login, Rule},
         serve::Served,
     },
-    stores::vault::{Access, Auth, TIMEOUT, VaultStore},
+    stores::vault::VaultStore,
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -244,12 +245,11 @@ pub(crate) fn pools(served: &Served, range: &str) -> Pools {
         address: served.url(Server::Vault),
         namespace: None,
         ca: None,
-        mount: "kv".to_owned(),
-        path: "ephemeral-clusters".to_owned(),
         auth: Auth::Token(CANARY.to_owned().into()),
         timeout: TIMEOUT,
     };
-    let store = VaultStore::new(access, Clock::system(), "test").expect("a client");
+    let client = vault::Vault::new(access, Clock::system(), "test").expect("a client");
+    let store = VaultStore::new(client, "kv", "ephemeral-clusters");
     let (size, align) = (2.try_into().expect("not 0"), 2.try_into().expect("not 0"));
     let layout = Layout { range: range.parse().expect("a range"), exclude: BTreeSet::new(), size, align };
     Pools {

@@ -9,11 +9,12 @@ use berth::{
     clients::{
         Failure, Kind,
         kubernetes::{Target, connect, for_url},
+        vault::TIMEOUT,
     },
     documents::{Document, Key, NotWritten, Read, Store, Version, write_surely},
     errors::{self, Exit},
     rehearsal::{Request, Server, gate::Verdict},
-    stores::{kubernetes::KubernetesStore, vault::TIMEOUT},
+    stores::kubernetes::KubernetesStore,
 };
 use futures::{StreamExt, future::BoxFuture, stream};
 use insta::assert_snapshot;

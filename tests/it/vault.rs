@@ -3,9 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
 
-use crate::bed::{Bed, ROOT, TOKEN, crypto, document, name};
+use crate::bed::{Bed, MOUNT, ROOT, TOKEN, crypto, document, name};
 use anyhow::Result;
 use berth::{
+    clients::vault::{Access, Auth, Jwt, Vault},
     documents::{Document, Key, NotWritten, Read, Store, Version, remove_surely, write_surely},
     errors::{self, Exit},
     rehearsal::{
@@ -13,7 +14,7 @@ use berth::{
         gate::Verdict,
         kv::{Capability, Grant, Login, Rule},
     },
-    stores::vault::{Access, Auth, Jwt, VaultStore},
+    stores::vault::VaultStore,
 };
 use futures::{StreamExt, future::BoxFuture, future::join_all, stream};
 use insta::assert_snapshot;
@@ -35,7 +36,7 @@ const POD_TOKEN: &str = "canary.pod.token";
 const JOB_TOKEN: &str = "canary.job.token";
 const BEARER: &str = "canary-bearer";
 /// In bodies of which nobody knows what is in them.
-const BODY: &str = "canary-in-a-body";
+pub(crate) const BODY: &str = "canary-in-a-body";
 /// Seconds that a token lasts from its login or renewal.
 const TTL: u32 = 60;
 /// Two thirds of it.
@@ -286,7 +287,7 @@ async fn bed() -> Bed {
 }
 
 fn store(bed: &Bed, access: Access) -> Arc<dyn Store> {
-    Arc::new(VaultStore::new(access, bed.clock.clone(), "run").unwrap())
+    Arc::new(VaultStore::new(Vault::new(access, bed.clock.clone(), "run").unwrap(), MOUNT, ROOT))
 }
 
 fn by(bed: &Bed, auth: Auth) -> Arc<dyn Store> {
@@ -319,21 +320,21 @@ fn operator(bed: &Bed, method: &str, path: &str, body: &Value) {
 
 /// What nobody may ever read in a message.
 #[track_caller]
-fn tells_no_secret(text: &str) {
+pub(crate) fn tells_no_secret(text: &str) {
     for secret in ["canary", "hvs."] {
         assert!(!text.contains(secret), "{secret} stands in: {text}");
     }
 }
 
 /// An envelope of Vault's around something.
-fn vaults(data: Value) -> Value {
+pub(crate) fn vaults(data: Value) -> Value {
     json!({
         "request_id": "1", "lease_id": "", "renewable": false, "lease_duration": 0, "data": data, "auth": null,
         "wrap_info": null, "warnings": null,
     })
 }
 
-fn errors(status: u16, error: &str) -> Verdict {
+pub(crate) fn errors(status: u16, error: &str) -> Verdict {
     Verdict::json(status, &json!({"errors": [error]}))
 }
 
@@ -341,7 +342,7 @@ const NOT_VAULTS: &str = "and not in Vault's words";
 const NOT_KV2S: &str = "not what Vault answers";
 
 /// Answers that are no answer, and what must be said of them.
-fn faults(elsewhere: &str) -> Vec<(Verdict, &'static str)> {
+pub(crate) fn faults(elsewhere: &str) -> Vec<(Verdict, &'static str)> {
     let page = format!("<html><p>{BODY}</p></html>");
     let moved = format!("{elsewhere}/v1/kv/data/{ROOT}/ip-allocations");
     vec![
@@ -966,7 +967,7 @@ async fn an_address_that_is_none_is_a_mistake_of_the_user() {
     for address in ["", "canary", "vault.example:8200", "ftp://canary@vault", "http://", "https://gw/canary"]
     {
         let access = Access { address: address.to_owned(), ..bed.access(given()) };
-        let error = VaultStore::new(access, bed.clock.clone(), "run").err().expect(address);
+        let error = Vault::new(access, bed.clock.clone(), "run").err().expect(address);
         assert_eq!(errors::exit(&error), Exit::Usage, "{address}");
         tells_no_secret(&format!("{error:?} {}", errors::render(&error)));
     }
@@ -980,7 +981,7 @@ async fn a_certificate_authority_that_is_none_is_a_mistake_of_the_user() {
     for ca in [written, directory.path().join("none.pem"), directory.path().to_owned()] {
         let access =
             Access { address: "https://127.0.0.1:1".to_owned(), ca: Some(ca.clone()), ..bed.access(given()) };
-        let error = VaultStore::new(access, bed.clock.clone(), "run").err().expect("it is no authority");
+        let error = Vault::new(access, bed.clock.clone(), "run").err().expect("it is no authority");
         assert_eq!(errors::exit(&error), Exit::Usage);
         let told = errors::render(&error);
         assert!(told.contains(ca.to_str().unwrap()), "{told}");

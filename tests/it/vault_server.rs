@@ -5,6 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
 
+#[path = "vault_tokens.rs"]
+mod tokens;
+
+pub(crate) use tokens::*;
+
 use crate::bed::ROOT;
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -31,6 +36,8 @@ pub(crate) trait UnderTest {
     async fn approle(&self, policy: &str) -> AppRole;
     /// A role for the tokens of an identity provider.
     async fn jwt(&self, policy: &str) -> Jwt;
+    /// A role whose tokens have this policy.
+    async fn token_role(&self, policy: &str, gives: Gives) -> TokenRole;
     /// A namespace below another one that has a mount `kv`, and a token in it that may do everything there.
     async fn namespace(&self) -> Namespace;
     /// A server that was sealed.
@@ -55,6 +62,22 @@ pub(crate) struct Jwt {
     pub(crate) forged: String,
     /// Rightly signed, but for somebody else; too old; of another organization.
     pub(crate) unfit: Vec<String>,
+}
+
+/// What kind of tokens a role gives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gives {
+    Children,
+    Orphans,
+    /// With a longest life in seconds.
+    OrphansFor(u64),
+}
+
+/// What makes tokens at `auth/token/create/<name>`.
+pub(crate) struct TokenRole {
+    pub(crate) name: String,
+    /// The one that it allows, and that nothing else is called.
+    pub(crate) policy: String,
 }
 
 pub(crate) struct Namespace {
@@ -1040,6 +1063,15 @@ macro_rules! vault_server {
             what_has_no_end_or_a_fixed_one_is_not_renewed
             a_token_may_do_with_itself_what_its_policy_says
             a_token_tells_of_itself
+            a_role_gives_a_token_with_the_policies_that_were_asked_for_and_no_more
+            what_a_role_does_not_allow_is_refused
+            an_orphan_outlives_who_made_it_and_a_child_does_not
+            a_token_is_renewed_by_its_accessor_which_does_not_show_it
+            of_a_roles_tokens_only_the_roles_longest_life_bounds_renewals
+            a_token_is_revoked_by_its_accessor_and_a_second_time_is_a_warning
+            an_accessor_that_nobody_has_cannot_be_renewed
+            the_shipped_policy_makes_tokens_by_one_role_only
+            every_capability_of_the_shipped_policy_is_needed
             a_token_is_good_in_its_own_namespace_only
             a_namespace_that_is_not_there_is_not_found_by_anybody
             a_server_tells_everybody_of_its_health

@@ -13,6 +13,7 @@ pub mod difference;
 mod discovery;
 mod failed;
 mod list;
+mod log;
 pub mod manifest;
 mod object;
 mod observe;
@@ -25,6 +26,7 @@ mod write;
 
 pub use delete::{Deletion, Dependents};
 pub use list::{Listing, list};
+pub use log::Log;
 pub use object::{Mark, Object, Owner};
 pub use observe::Seen;
 pub use request::{Denial, open, request};
@@ -104,6 +106,27 @@ pub async fn connect(target: &Target, run: &str) -> Result<Client> {
     client(config, run)
 }
 
+/// What the current context of these files is called.
+pub fn current_context(files: &[PathBuf]) -> Result<ContextName> {
+    let unusable = || {
+        UserError::usage("no kubeconfig says which context is current").hint(
+            "name one by `kubernetes: {context: ...}`; `kubectl config get-contexts` lists what there is",
+        )
+    };
+    let current = merged(files).map_err(quiet).with_context(unusable)?.current_context;
+    Ok(current.filter(|name| !name.is_empty()).with_context(unusable)?.parse()?)
+}
+
+fn merged(files: &[PathBuf]) -> Result<Kubeconfig, KubeconfigError> {
+    match files {
+        [] => Kubeconfig::read(),
+        [first, others @ ..] => {
+            let first = Kubeconfig::read_from(first)?;
+            others.iter().try_fold(first, |all, file| all.merge(Kubeconfig::read_from(file)?))
+        }
+    }
+}
+
 /// A client as this kubeconfig says, which a server gave us: it must not name a program, because that would be run.
 pub async fn given(kubeconfig: &SecretString, run: &str) -> Result<Client> {
     let wrong = || UserError::new(crate::errors::Exit::Failed, "the environment's kubeconfig cannot be used");
@@ -129,13 +152,7 @@ async fn from_kubeconfig(
     files: &[PathBuf],
     context: Option<&ContextName>,
 ) -> Result<Config, KubeconfigError> {
-    let kubeconfig = match files {
-        [] => Kubeconfig::read()?,
-        [first, others @ ..] => {
-            let first = Kubeconfig::read_from(first)?;
-            others.iter().try_fold(first, |all, file| all.merge(Kubeconfig::read_from(file)?))?
-        }
-    };
+    let kubeconfig = merged(files)?;
     let names_a_proxy = names_a_proxy(&kubeconfig, context);
     let options = KubeConfigOptions { context: context.map(ToString::to_string), ..Default::default() };
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;

@@ -69,7 +69,7 @@ pub struct Repository {
     pub(super) statuses: Vec<Status>,
     pub(super) checks: BTreeMap<u64, CheckRun>,
     pub(super) deployments: BTreeMap<u64, Deployment>,
-    pub(super) last_number: u64,
+    pub(in crate::rehearsal) last_number: u64,
 }
 
 impl Repository {

@@ -1,20 +1,26 @@
 //! A Vault (or OpenBao) server, as far as a client of KV v2 sees one: one KV v2 mount, tokens with policies, three ways to log in.
 //!
-//! `secrets` is the KV v2 engine, `auth` knows tokens and logins, `policy` what a token may do; here they meet HTTP.
+//! `secrets` is the KV v2 engine, `auth` knows logins, `tokens` and `roles` tokens, `policy` what a token may do; here they
+//! meet HTTP.
 //! It must never be kinder than the real server: what that refuses is refused, with its status and its words.
 
 mod auth;
 mod policy;
+mod roles;
 mod secrets;
+mod tokens;
 
-pub use auth::{Grant, Login};
+pub use auth::Login;
 pub use policy::{Capability, Rule};
+pub use roles::TokenRole;
+pub use tokens::Grant;
 
 use super::{BEGINNING, Reply, Request};
-use auth::Auth;
+use auth::Logins;
 use jiff::Timestamp;
 use secrets::Secrets;
 use serde_json::{Map, Value, json};
+use tokens::{Birth, Tokens};
 
 /// The server. A new one is unsealed, has the mount `kv`, and knows no token: give it one with [`Kv::add_token`].
 #[derive(Clone)]
@@ -27,7 +33,8 @@ pub struct Kv {
     pub sealed: bool,
     pub(super) now: Timestamp,
     secrets: Secrets,
-    auth: Auth,
+    tokens: Tokens,
+    logins: Logins,
     requests: u64,
 }
 
@@ -39,7 +46,8 @@ impl Default for Kv {
             sealed: false,
             now: BEGINNING,
             secrets: Secrets::default(),
-            auth: Auth::default(),
+            tokens: Tokens::default(),
+            logins: Logins::default(),
             requests: 0,
         }
     }
@@ -54,6 +62,8 @@ enum Success {
     Deleted(Value),
     /// What is no path of KV v2 is no error either: a 404 with nothing but a warning.
     Misplaced(&'static str),
+    /// There was nothing to do, which is no error, but worth a warning.
+    Unmoved(&'static str),
     Auth(Value, Vec<String>),
     Nothing,
 }
@@ -115,12 +125,22 @@ impl Operation {
 impl Kv {
     /// Lets a token in.
     pub fn add_token(&mut self, token: &str, grant: Grant) {
-        self.auth.add_token(self.now, token, grant);
+        self.tokens.add(self.now, token, Birth::of(grant, "auth/token/create", Value::Null));
+    }
+
+    /// Lets who may do so make tokens for others.
+    pub fn add_token_role(&mut self, name: &str, role: TokenRole) {
+        self.tokens.roles.insert(name.to_owned(), role);
+    }
+
+    /// The tokens that roles have made and that live: their accessors, and what they were given to tell them by.
+    pub fn made_tokens(&self) -> impl Iterator<Item = (String, &Value)> {
+        self.tokens.made(self.now)
     }
 
     /// Lets these credentials log in at `auth/<mount>/login`, and what they then may do.
     pub fn add_login(&mut self, mount: &str, login: Login, grant: Grant) {
-        self.auth.add_login(mount, login, grant);
+        self.logins.add(mount, login, grant);
     }
 
     /// Writes a document as a tool without compare-and-set does.
@@ -153,6 +173,7 @@ impl Kv {
             Ok(Success::Data(data)) => (200, data, Value::Null, vec![]),
             Ok(Success::Deleted(data)) => (404, data, Value::Null, vec![]),
             Ok(Success::Misplaced(why)) => (404, Value::Null, Value::Null, vec![why.to_owned()]),
+            Ok(Success::Unmoved(why)) => (200, Value::Null, Value::Null, vec![why.to_owned()]),
             Ok(Success::Auth(auth, warnings)) => (200, Value::Null, auth, warnings),
             Err(Refusal { status, errors }) => return Reply::Json(status, json!({ "errors": errors })),
         };
@@ -209,27 +230,27 @@ impl Kv {
         }
         if here
             && let Some(mount) = path.strip_prefix("auth/").and_then(|p| p.strip_suffix("/login"))
-            && self.auth.has_mount(mount)
+            && self.logins.has_mount(mount)
         {
             return match operation {
-                Operation::Write => self.auth.login(self.now, mount, &request.body),
+                Operation::Write => self.logins.login(&mut self.tokens, self.now, mount, &request.body),
                 _ => Err(unsupported()),
             };
         }
         let sent = request.headers.get("x-vault-token").map(String::as_str);
         let token = sent.or_else(|| request.bearer()).unwrap_or_default();
-        self.auth.admit(self.now, token)?;
+        self.tokens.admit(self.now, token)?;
         // It is known everywhere, and good only in its own namespace.
         if !here {
             return Err(denied());
         }
         if let Some(own) = path.strip_prefix("auth/token/") {
-            self.auth.permit(token, operation, true, &path)?;
-            return self.auth.own(self.now, token, operation, own, &request.body);
+            self.tokens.permit(token, operation, true, &path)?;
+            return self.tokens.answer(self.now, token, operation, own, &request.body);
         }
         let within = path.strip_prefix(self.mount.as_str()).and_then(|p| p.strip_prefix('/'));
         let exists = within.is_some_and(|p| self.secrets.exists(p));
-        self.auth.permit(token, operation, exists, &path)?;
+        self.tokens.permit(token, operation, exists, &path)?;
         match within {
             Some(within) => self.secrets.answer(self.now, operation, within, request),
             // A listing is one of a folder, whether the slash was sent or not.

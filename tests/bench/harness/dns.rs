@@ -77,6 +77,7 @@ impl Dns {
             let numbers = format!("1 7200 1800 86400 {NEGATIVE_TTL}");
             format!("{owner} {NEGATIVE_TTL} IN SOA ns.dns.{zone}. hostmaster.{zone}. {numbers}")
         };
+        let server_name = format!("ns.dns.{zone}");
         // Plugins have an order of their own, where `template` comes before `etcd`: so what etcd knows nothing about
         // is forwarded to a block beside it.
         let authoritative = format!(
@@ -87,6 +88,14 @@ impl Dns {
                     match "^{apex}\.$"
                     answer "{soa}"
                     fallthrough
+                }}
+                template IN NS {zone} {{
+                    match "^{apex}\.$"
+                    answer "{zone}. {NEGATIVE_TTL} IN NS {server_name}."
+                    fallthrough
+                }}
+                template IN A {server_name} {{
+                    answer "{server_name}. {NEGATIVE_TTL} IN A 127.0.0.1"
                 }}
                 etcd {{
                     path /skydns

@@ -102,12 +102,15 @@ async fn the_names_of_an_endpoint_resolve_until_it_is_deleted() {
     assert_eq!(until_published(dns, &host("both"), &["10.7.1.1"]).await, 120);
     until_published(dns, &host("early"), &["10.7.1.2"]).await;
     says(dns, &host("both"), &["fd00::7"], RecordType::AAAA).await;
+    // It publishes first, and tells then: a change in between would meet that.
+    let observed =
+        |of: u32| move |object: Option<&Value>| (object?["status"]["observedGeneration"] == of).then_some(());
+    outside.until(&both, "the names observed", observed(1)).await;
 
     // What is asked for no more goes, and nothing else of the same name.
     let fewer = of(json!([endpoint("both", "AAAA", "fd00::7"), endpoint("late", "A", "10.7.1.3")]));
     outside.apply(&[&fewer]).await;
-    let observed = |object: Option<&Value>| (object?["status"]["observedGeneration"] == 2).then_some(());
-    outside.until(&fewer, "the change observed", observed).await;
+    outside.until(&fewer, "the change observed", observed(2)).await;
     until_withdrawn(dns, &host("both")).await;
     until_withdrawn(dns, &host("early")).await;
     until_published(dns, &host("late"), &["10.7.1.3"]).await;

@@ -122,6 +122,10 @@ impl Session {
         Ok(Self { access, http, clock, live: Mutex::new(None) })
     }
 
+    pub(super) fn address(&self) -> &str {
+        &self.access.address
+    }
+
     /// A client whose token is good for a request now.
     pub(super) async fn client(&self) -> Result<Arc<VaultClient>> {
         // One login for all that wait for it.
@@ -194,10 +198,10 @@ impl Session {
             let refused =
                 "the login method must be mounted there, and its role let berth in (bound claims, secret id)";
             let invalid = format!("is this the address of a Vault server? {refused}");
-            failure::told(
-                failure::Told { doing: &doing, object: &object, refused, invalid: &invalid },
-                &error,
-            )
+            let unavailable = failure::NOTHING_CHANGED;
+            let what =
+                failure::Told { doing: &doing, object: &object, refused, invalid: &invalid, unavailable };
+            failure::told(what, &error)
         })
     }
 

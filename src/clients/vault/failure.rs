@@ -20,7 +20,13 @@ pub(super) struct Told<'a> {
     pub(super) refused: &'a str,
     /// What to look at if the request makes no sense to the server.
     pub(super) invalid: &'a str,
+    /// What may have become of it if no answer came.
+    pub(super) unavailable: &'a str,
 }
+
+/// Of what only reads, or does no harm twice.
+pub(super) const NOTHING_CHANGED: &str =
+    "nothing was changed on that ground; `vault status` tells more, then try again";
 
 /// By what a caller would do about it.
 pub(super) fn kind(error: &ClientError) -> Kind {
@@ -97,13 +103,7 @@ fn transport(error: &anyhow::Error) -> String {
 fn hint(what: &Told<'_>, kind: Kind, error: &ClientError) -> String {
     match kind {
         Kind::Refused => what.refused.to_owned(),
-        Kind::Unavailable { .. } if matches!(what.doing, "write" | "remove") => {
-            "it may have landed all the same: the same command finds out; `vault status` tells more"
-                .to_owned()
-        }
-        Kind::Unavailable { .. } => {
-            "nothing was changed on that ground; `vault status` tells more, then try again".to_owned()
-        }
+        Kind::Unavailable { .. } => what.unavailable.to_owned(),
         Kind::Conflict | Kind::Superseded => "somebody else wrote there: try again".to_owned(),
         Kind::Invalid if is_redirect(error) => {
             "give the address of the active node, or of a load balancer that forwards to it".to_owned()

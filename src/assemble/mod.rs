@@ -2,19 +2,22 @@
 //!
 //! A part of `run`, and so the only one that knows every layer. Must never: decide anything that a setting should say.
 
+mod engine;
+
+pub use engine::{Clusters, Outside, engine};
+
 use crate::{
     cli::{Global, Output, PoolFlags},
-    clients::kubernetes::{self as cluster, Target},
+    clients::{
+        kubernetes::{self as cluster, Target},
+        vault::{self, Access, Vault},
+    },
     clock::Clock,
     documents::{Document, Entry, Key, NotWritten, Read, Store, Version, claims::Claims},
     engine::{Ids, Pace, Pools},
     errors::UserError,
     settings::{self, Cluster, Environment, Flags, PoolName, PoolSettings, SecretId, Trust},
-    stores::{
-        file::FileStore,
-        kubernetes::KubernetesStore,
-        vault::{self, Access, VaultStore},
-    },
+    stores::{file::FileStore, kubernetes::KubernetesStore, vault::VaultStore},
     telemetry::Verbosity,
 };
 use anyhow::{Context as _, Result};
@@ -89,7 +92,8 @@ async fn open(
             Arc::new(FileStore::new(directory.clone()))
         }
         settings::Store::Vault(vault) => {
-            Arc::new(VaultStore::new(access(vault, environment)?, clock.clone(), run)?)
+            let client = Vault::new(access(vault, environment)?, clock.clone(), run)?;
+            Arc::new(VaultStore::new(client, vault.mount.as_ref(), vault.path.as_ref()))
         }
         settings::Store::Kubernetes { namespace, cluster } => {
             let client = cluster::connect(&target(cluster, environment), run).await?;
@@ -114,8 +118,6 @@ fn access(vault: &settings::Vault, environment: &Environment) -> Result<Access> 
         address: vault.address.to_string(),
         namespace: vault.namespace.as_ref().map(ToString::to_string),
         ca: vault.ca.clone(),
-        mount: vault.mount.to_string(),
-        path: vault.path.to_string(),
         auth: auth(&vault.auth, environment)?,
         timeout: vault::TIMEOUT,
     })

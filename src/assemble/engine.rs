@@ -1,0 +1,217 @@
+//! The engine of one process, from settings and from where the world is met: the same for users, for the rehearsal and for
+//! the tests.
+
+use crate::{
+    clients::kubernetes::{self as cluster, Kubernetes, Target},
+    clock::Clock,
+    documents::{Store, claims::Claims},
+    domain::{
+        claim::{ProviderKind, Removal},
+        holder::Holder,
+        intent::Terms,
+        names::ContextName,
+        scope::Hosts,
+    },
+    engine::{Engine, HostsOf, Ids, Pace, Pools, Protocol, Retry, Wishes},
+    errors::{Exit, UserError},
+    providers::{
+        Provider, Providers,
+        capi_k3s::{self, CapiK3s},
+    },
+    reporters::Reporters,
+    settings::{self, CapiK3s as OfCapiK3s, ProviderSettings, Settings, host_variable},
+    steps::{self, Tools},
+};
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::Mutex;
+
+/// No request to a management cluster takes longer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Where the world is met, and as whom.
+pub struct Outside {
+    /// The documents.
+    pub store: Arc<dyn Store>,
+    /// Management clusters.
+    pub clusters: Clusters,
+    /// What holders want.
+    pub wishes: Arc<dyn Wishes>,
+    /// Where it is told.
+    pub reporters: Reporters,
+    /// Of the process.
+    pub clock: Clock,
+    /// Of its takings.
+    pub ids: Ids,
+    /// How to wait between two decisions.
+    pub pace: Pace,
+    /// How long to go on where something does not answer.
+    pub retry: Retry,
+    /// What steps work with beside this.
+    pub tools: Tools,
+}
+
+/// The ways into management clusters. Each is entered once: a client knows its server's kinds.
+pub struct Clusters {
+    way: Way,
+    run: String,
+    clock: Clock,
+    open: Mutex<BTreeMap<Option<ContextName>, Kubernetes>>,
+}
+
+enum Way {
+    /// As `KUBECONFIG` lists them; no context is the cluster that this process is a pod of.
+    Files(Vec<PathBuf>),
+    /// One server, whatever context is named.
+    Url(String),
+}
+
+impl Clusters {
+    /// By kubeconfigs.
+    pub fn listed(files: Vec<PathBuf>, run: &str, clock: Clock) -> Self {
+        Self { way: Way::Files(files), run: run.to_owned(), clock, open: Mutex::default() }
+    }
+
+    /// By the URL of one server.
+    pub fn at(url: String, run: &str, clock: Clock) -> Self {
+        Self { way: Way::Url(url), run: run.to_owned(), clock, open: Mutex::default() }
+    }
+
+    /// As it is recorded in claims: by name, because which one is current is another thing on another machine.
+    pub fn context(&self, of: &settings::Cluster) -> Result<Option<ContextName>> {
+        Ok(match (of, &self.way) {
+            (settings::Cluster::Own, _) => None,
+            (settings::Cluster::Context(context), _) => Some(context.clone()),
+            (settings::Cluster::Current, Way::Url(_)) => None,
+            (settings::Cluster::Current, Way::Files(files)) => Some(cluster::current_context(files)?),
+        })
+    }
+
+    /// The cluster of this context.
+    pub async fn open(&self, context: Option<&ContextName>) -> Result<Kubernetes> {
+        let mut open = self.open.lock().await;
+        if let Some(known) = open.get(&context.cloned()) {
+            return Ok(known.clone());
+        }
+        let client = match &self.way {
+            Way::Url(url) => cluster::for_url(url, None, &self.run)?,
+            Way::Files(files) => {
+                let target = match context {
+                    Some(_) => Target::Kubeconfig { files: files.clone(), context: context.cloned() },
+                    None => Target::InCluster,
+                };
+                cluster::connect(&target, &self.run).await?
+            }
+        };
+        let kubernetes = Kubernetes::new(client, LIMIT, self.clock.clone());
+        open.insert(context.cloned(), kubernetes.clone());
+        Ok(kubernetes)
+    }
+}
+
+/// The engine for this holder's environment; without a provider in the settings it can only take environments down.
+pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<Engine> {
+    let configured = match settings.providers.is_empty() {
+        true => None,
+        false => Some(settings.provider()?),
+    };
+    let hosts = hosts_of(settings);
+    let names = hosts(holder)?;
+    let (of, provider) = match configured {
+        Some((name, ProviderSettings::CapiK3s(of))) => (Some((**of).clone()), Some(name.to_string())),
+        None => (None, None),
+    };
+    let (_, pool) = settings.pool(of.as_ref().map(|of| &of.pool))?;
+    let removal = match &of {
+        Some(of) => Removal {
+            provider: ProviderKind::CapiK3s,
+            context: outside.clusters.context(&of.cluster)?,
+            objects: capi_k3s::names(of, holder, &names)?,
+            elsewhere: Vec::new(),
+            hosts: names.all().cloned().collect(),
+        },
+        // Nothing is brought up by it: what goes stands in its claim.
+        None => Removal {
+            provider: ProviderKind::CapiK3s,
+            context: None,
+            objects: Vec::new(),
+            elsewhere: Vec::new(),
+            hosts: Vec::new(),
+        },
+    };
+    let terms = Terms {
+        life: settings.lifetime.max,
+        grace: settings.lifetime.grace,
+        reuse_after: pool.reuse_after,
+        removal,
+    };
+    let Outside { store, clusters, wishes, reporters, clock, ids, pace, retry, tools } = outside;
+    let pools = Pools {
+        claims: Claims::new(store),
+        layout: pool.layout.clone(),
+        taken: BTreeSet::new(),
+        pace,
+        clock: clock.clone(),
+    };
+    let run = ids.to_string();
+    Ok(Engine {
+        protocol: Protocol { pools, terms, ids },
+        wishes,
+        hosts,
+        steps: steps::all(settings, of.as_ref(), tools),
+        providers: Arc::new(Configured { of, clusters, clock, run }),
+        reporters,
+        retry,
+        when_full: pool.when_full,
+        provider,
+    })
+}
+
+/// Below the configured domain; without one there are none.
+fn hosts_of(settings: &Settings) -> HostsOf {
+    let (domain, labels) = (settings.dns.domain.clone(), settings.app.hosts.clone());
+    Box::new(move |holder| {
+        let Some(domain) = &domain else { return Ok(Hosts::default()) };
+        let long = || UserError::usage(format!("{holder} has no name below {domain}"));
+        let further = labels.iter().map(|label| {
+            let host = holder.further_host(label.as_ref(), domain).with_context(long)?;
+            Ok((host_variable(label), host))
+        });
+        Ok(Hosts {
+            main: Some(holder.host(domain).with_context(long)?),
+            further: further.collect::<Result<_>>()?,
+        })
+    })
+}
+
+/// Providers by what the settings say.
+struct Configured {
+    of: Option<OfCapiK3s>,
+    clusters: Clusters,
+    clock: Clock,
+    run: String,
+}
+
+#[async_trait(?Send)]
+impl Providers for Configured {
+    async fn of(&self, removal: &Removal) -> Result<Arc<dyn Provider>> {
+        match removal.provider {
+            ProviderKind::CapiK3s => {
+                let management = self.clusters.open(removal.context.as_ref()).await?;
+                Ok(Arc::new(CapiK3s::new(management, self.of.clone(), self.clock.clone(), &self.run)))
+            }
+            other => {
+                let message = format!("this version of berth knows no provider {other:?}");
+                Err(UserError::new(Exit::Unknown, message)
+                    .hint("a newer version has made the environment: use that one")
+                    .into())
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The comments that take more than a sentence, and their tables. Pure.
+//!
+//! Must never: promise what was not seen: "nothing left" is said only where every step has proven it.
+
+use super::{
+    Base, Detail, Queue, Said, code, commit, first,
+    foreign::{SPAN, cell},
+    in_full, more_than_a_line, seen,
+};
+use crate::{
+    domain::{
+        plan::{Direction, StepName},
+        report::{Phase, Report, Status},
+        results::Results,
+    },
+    reporters::words::{moment, span},
+};
+use jiff::{SignedDuration, Timestamp};
+use std::net::Ipv4Addr;
+
+/// Rows of a table; what is more is counted.
+const ROWS: usize = 25;
+/// Bytes of a place in a file.
+const PLACE: usize = 80;
+
+/// What was done, and how long it took.
+pub(super) fn phases(report: &Report, now: Timestamp) -> String {
+    let rows = report.phases.iter().map(|phase| {
+        let time = match phase.status {
+            Status::Pending => "–".to_owned(),
+            Status::Running => {
+                phase.began.map_or(String::new(), |began| format!("since {}", moment(began, now)))
+            }
+            Status::Done | Status::Failed | Status::Unverified => span(phase.seconds),
+        };
+        let mark = match phase.status {
+            Status::Failed => "❌ ",
+            Status::Unverified => "not verified: ",
+            Status::Pending | Status::Running | Status::Done => "",
+        };
+        let detail = if phase.detail.is_empty() { String::new() } else { cell(&phase.detail, SPAN) };
+        format!("| {} | {time} | {mark}{detail} |\n", phase.step)
+    });
+    format!("| phase | time | |\n|---|--:|---|\n{}", rows.collect::<String>())
+}
+
+/// Tests that failed, and how many of them do so only here, as far as that is known.
+pub(super) fn failures(results: &Results, base: Option<&Base>) -> (String, Option<usize>) {
+    let fails_there = |name: &str| base.map(|base| (base, base.failing.contains(name)));
+    let rows = results.failures.iter().take(ROWS).map(|failure| {
+        let known = match fails_there(&failure.name) {
+            None => String::new(),
+            Some((_, false)) => " (new)".to_owned(),
+            Some((base, true)) => format!(" (fails on {})", cell(&base.branch, PLACE)),
+        };
+        let at = failure.at.as_ref().map_or(String::new(), |at| format!(" at {}", cell(at, PLACE)));
+        format!("| {}{known} | {}{at} |\n", cell(&failure.name, SPAN), cell(&failure.message, SPAN))
+    });
+    let mut table = format!("| failed | message |\n|---|---|\n{}", rows.collect::<String>());
+    let shown = results.failures.len().min(ROWS);
+    match (results.failed as usize).saturating_sub(shown) {
+        0 => {}
+        more if shown == 0 => table = format!("The results name none of them: {more} by their own sum."),
+        more => table = format!("{table}\n{more} more are in the log."),
+    }
+    let new =
+        base.map(|base| results.failures.iter().filter(|one| !base.failing.contains(&one.name)).count());
+    (table, new)
+}
+
+pub(super) fn failed<'a>(report: &'a Report, step: StepName, why: &str) -> Said<'a> {
+    let (not, kept) = match report.direction {
+        Some(Direction::Down) => {
+            ("removed", "What is left stays marked for removal, and the sweep goes on with it.")
+        }
+        _ if begun(report, "cluster") => ("ready", "The cluster is kept: push a fix or comment `/berth up`."),
+        _ => ("ready", "What stands is kept: push a fix or comment `/berth up`."),
+    };
+    let likely = match &report.diagnosis {
+        Some(found) => format!(
+            "**Likely cause: {}.** {}: {}; {}.",
+            found.cause,
+            code(&found.object),
+            code(&found.detail),
+            found.advice
+        ),
+        None => code(first(why)),
+    };
+    let detail = match report.evidence.as_deref().filter(|evidence| !evidence.trim().is_empty()) {
+        Some(evidence) => {
+            Detail::Evidence { summary: seen(report), why: why.to_owned(), evidence: Some(evidence) }
+        }
+        // With a diagnosis in its place, the error has not been told yet.
+        None if report.diagnosis.is_some() => in_full(why),
+        None => more_than_a_line(why),
+    };
+    let verdict = format!("❌ Not {not}: `{step}` {}", gave_up(step, why));
+    Said { verdict, text: format!("{likely}\n{kept}"), detail }
+}
+
+/// `gave up after 15 m`, where that is what the error says first.
+fn gave_up(step: StepName, why: &str) -> String {
+    let after = first(why).strip_prefix(&format!("{step} gave up after "));
+    let time = after.and_then(|rest| rest.split(',').next()).filter(|time| {
+        time.len() < 20 && time.chars().all(|c| c.is_ascii_digit() || c == ' ' || "dhms".contains(c))
+    });
+    time.map_or_else(|| "failed".to_owned(), |time| format!("gave up after {time}"))
+}
+
+/// Whether a step was begun at all.
+fn begun(report: &Report, step: &str) -> bool {
+    report.phases.iter().any(|phase| phase.step.as_str() == step && phase.status != Status::Pending)
+}
+
+pub(super) fn unknown<'a>(report: &'a Report, step: Option<StepName>, why: &str) -> Said<'a> {
+    let during = step.map_or(String::new(), |step| format!(" during `{step}`"));
+    let kept = "Nothing was decided on that ground, and what stands is kept. The next event or sweep goes on from here; \
+                so does re-running the job, or `/berth up`.";
+    let kept = match report.direction {
+        Some(Direction::Down) => {
+            "Nothing was decided on that ground. What is left stays marked for removal, and the sweep goes on with it."
+        }
+        _ => kept,
+    };
+    Said {
+        verdict: format!("❔ Unknown{during}: something could not be read or reached"),
+        text: format!("{}\n\n{kept}", code(first(why))),
+        detail: more_than_a_line(why),
+    }
+}
+
+pub(super) fn interrupted<'a>(report: &'a Report, signal: u8) -> Said<'a> {
+    let at = report.phases.iter().find(|phase| phase.status == Status::Running);
+    let during = at.map_or(String::new(), |phase| format!(" during `{}`", phase.step));
+    let by = match signal {
+        2 | 15 => String::new(),
+        other => format!(" by signal {other}"),
+    };
+    if report.direction == Some(Direction::Down) {
+        return Said {
+            verdict: format!("⏹️ Cancelled{by}{during} · removal is not over"),
+            text: "What is left stays marked for removal, and its addresses stay held. \
+                   The next event or sweep goes on; so does re-running the job."
+                .to_owned(),
+            detail: Detail::None,
+        };
+    }
+    let held =
+        if report.addresses.is_empty() { "What stands stays" } else { "Cluster and addresses stay held" };
+    let what = commit(report).map_or(String::new(), |head| format!(" for {head}"));
+    Said {
+        verdict: format!("⏹️ Cancelled{by}{during} · environment kept"),
+        text: format!(
+            "{held}, nothing was removed; there is no working URL{what}.\n\
+             Continue by a push, by re-running the job, or with `/berth up`."
+        ),
+        detail: Detail::None,
+    }
+}
+
+pub(super) fn removed<'a>(report: &'a Report, free_at: Option<Timestamp>, now: Timestamp) -> Said<'a> {
+    // Taking the claim is a phase, but nothing that goes.
+    let gone: Vec<&Phase> = report.phases.iter().filter(|phase| phase.step.as_str() != "claim").collect();
+    let verdict = match gone.iter().any(|phase| phase.status != Status::Done) {
+        _ if gone.is_empty() => "🧹 Removed",
+        true => "🧹 Removed · not all of it could be verified",
+        false => "🧹 Removed · nothing left",
+    };
+    let rows = gone.iter().map(|phase| {
+        let seconds = SignedDuration::try_from_secs_f64(phase.seconds).unwrap_or_default();
+        let at = phase.began.and_then(|began| began.checked_add(seconds).ok());
+        let at = at.map_or(String::new(), |at| at.strftime("%H:%M:%S").to_string());
+        let unsure = if phase.status == Status::Done { "" } else { "not verified: " };
+        let what = match &report.url {
+            Some(url) if phase.step.as_str() == "dns" => cell(url.trim_start_matches("https://"), SPAN),
+            _ => phase.step.to_string(),
+        };
+        format!("| {what} | {at} | {unsure}{} |\n", cell(&phase.detail, SPAN))
+    });
+    let mut rows: String = rows.collect();
+    if !report.addresses.is_empty() {
+        let freed = match free_at {
+            Some(at) if at > now => format!("cooling, free at {}", moment(at, now)),
+            Some(_) | None => "cooled, freed".to_owned(),
+        };
+        let at = free_at.map_or(String::new(), |at| at.strftime("%H:%M:%S").to_string());
+        rows.push_str(&format!("| {} | {at} | {freed} |\n", addresses(&report.addresses)));
+    }
+    let text = match rows.is_empty() {
+        true => "Reopening brings it up anew.".to_owned(),
+        false => format!("| gone | seen at | proof |\n|---|---|---|\n{rows}"),
+    };
+    Said { verdict: verdict.to_owned(), text, detail: Detail::None }
+}
+
+/// `192.168.1.140`, `.141`.
+fn addresses(all: &[Ipv4Addr]) -> String {
+    let network = all.first().map(|first| first.octets()[..3].to_owned());
+    let words = all.iter().enumerate().map(|(n, address)| match address.octets() {
+        [.., last] if n > 0 && network.as_deref() == Some(&address.octets()[..3]) => format!("`.{last}`"),
+        _ => format!("`{address}`"),
+    });
+    words.take(ROWS).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn queued<'a>(queue: Option<&Queue>, now: Timestamp) -> Said<'a> {
+    let promise = "It starts by itself; until then `berth` stays pending and no runner is held.";
+    let Some(queue) = queue else {
+        return Said {
+            verdict: "🕓 Queued: no addresses are free".to_owned(),
+            text: promise.to_owned(),
+            detail: Detail::None,
+        };
+    };
+    let begins = queue.begins.map_or(String::new(), |(first, last)| {
+        format!(" · starts about {}–{}", moment(first, now).trim_end_matches(" UTC"), moment(last, now))
+    });
+    let taken = queue.blocks.len() + queue.others as usize;
+    let shown = queue.blocks.iter().take(ROWS);
+    let mut rows: String =
+        shown.map(|(whose, frees)| format!("| {} | {} |\n", cell(whose, PLACE), cell(frees, SPAN))).collect();
+    match taken - queue.blocks.len().min(ROWS) {
+        0 => {}
+        1 => rows.push_str("| 1 other | later |\n"),
+        others => rows.push_str(&format!("| {others} others | later |\n")),
+    }
+    Said {
+        verdict: format!("🕓 Queued: {} of {}{begins}", ordinal(queue.place), queue.of),
+        text: format!("All {taken} blocks are taken. {promise}\n\n| block | frees |\n|---|---|\n{rows}"),
+        detail: Detail::None,
+    }
+}
+
+/// `1st`, `22nd`, `113th`.
+fn ordinal(number: u32) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}

@@ -1,0 +1,82 @@
+//! How times, commits and other people's texts are said, the same in every report. Pure.
+//!
+//! Must never: let a text from outside bring along a line's end, or a character that is obeyed instead of shown.
+
+use crate::domain::names::HeadSha;
+use jiff::Timestamp;
+
+/// As long as a thing takes: `38 s`, `2 m 04 s`, `1 h 30 m`, `3 d 2 h`.
+pub(super) fn span(seconds: f64) -> String {
+    // As a cast has it: what is no number is 0, and nothing overflows.
+    let whole = seconds.max(0.0).round() as u64;
+    let (large, unit, small, part) = match whole {
+        0 => return "under 1 s".to_owned(),
+        1..60 => return format!("{whole} s"),
+        60..3600 => (whole / 60, "m", whole % 60, "s"),
+        3600..86400 => (whole / 3600, "h", whole / 60 % 60, "m"),
+        _ => return days(whole / 86400, whole / 3600 % 24),
+    };
+    if small == 0 { format!("{large} {unit}") } else { format!("{large} {unit} {small:02} {part}") }
+}
+
+fn days(days: u64, hours: u64) -> String {
+    if hours == 0 { format!("{days} d") } else { format!("{days} d {hours} h") }
+}
+
+/// `15:04 UTC`, on another day `24 Jan 12:06 UTC`.
+pub(super) fn moment(at: Timestamp, now: Timestamp) -> String {
+    let day = |time: Timestamp| time.strftime("%Y-%m-%d").to_string();
+    let form = if day(at) == day(now) { "%H:%M UTC" } else { "%-d %b %H:%M UTC" };
+    at.strftime(form).to_string()
+}
+
+/// As people shorten it.
+pub(super) fn short(head: &HeadSha) -> &str {
+    cut(head.as_ref(), 7)
+}
+
+/// `1 test`, `2 tests`.
+pub(super) fn count(number: u32, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A text in one line of so many bytes at most; what was left out is told.
+pub(super) fn line(text: &str, bytes: usize) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut line = String::new();
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(word.chars().map(visible));
+        if line.len() > bytes {
+            line.truncate(line.floor_char_boundary(bytes.saturating_sub('…'.len_utf8())));
+            line.push('…');
+            break;
+        }
+    }
+    line
+}
+
+/// The lines of a text, with nothing in them that a terminal or a reader's eye would obey.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = String> {
+    let shown = |c: char| if c == '\t' || !c.is_control() { visible(c) } else { '\u{fffd}' };
+    text.lines().map(move |line| line.trim_end().chars().map(shown).collect())
+}
+
+/// What turns the direction of writing, or cannot be seen, is shown as what is not known.
+fn visible(c: char) -> char {
+    let hidden =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    if hidden { '\u{fffd}' } else { c }
+}
+
+/// The begin of a text, of so many bytes at most.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+/// The end of a text, of so many bytes at most.
+pub(super) fn tail(text: &str, bytes: usize) -> &str {
+    &text[text.ceil_char_boundary(text.len().saturating_sub(bytes))..]
+}

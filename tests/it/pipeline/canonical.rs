@@ -1,0 +1,73 @@
+//! A world as text, by which two endings are compared: all but what tells one run, life or moment from another.
+//!
+//! It drops uid, version, generation, run and times, and nothing else.
+
+use berth::rehearsal::World;
+use serde_json::{Map, Value, json};
+
+pub(super) fn of(world: &World) -> String {
+    let mut all = Map::new();
+    for path in world.vault.paths() {
+        if let Some(document) = world.vault.document(path) {
+            all.insert(format!("vault {path}"), plain(&Value::Object(document.clone())));
+        }
+    }
+    for (server, cluster) in [("management", &world.kubernetes), ("environment", &world.environment)] {
+        for object in cluster.objects() {
+            let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+            let kind = object["kind"].as_str().unwrap_or_default();
+            // Nobody changes them, and they are long.
+            if kind == "CustomResourceDefinition" {
+                continue;
+            }
+            let key = format!("{server} {kind} {}/{}", text("namespace"), text("name"));
+            all.insert(key, plain(&object));
+        }
+    }
+    let records: Vec<Value> =
+        world.zone.records().iter().map(|record| json!(format!("{record:?}"))).collect();
+    all.insert("records".to_owned(), records.into());
+    format!("{:#}", Value::Object(all))
+}
+
+/// Tells the lines that are in one alone.
+#[track_caller]
+pub(super) fn same(one: &str, other: &str, what: &str) {
+    let only = |a: &str, b: &str| {
+        let b: Vec<&str> = b.lines().collect();
+        a.lines().filter(|line| !b.contains(line)).collect::<Vec<_>>().join("\n")
+    };
+    assert!(one == other, "{what}: only here:\n{}\nonly there:\n{}", only(one, other), only(other, one));
+}
+
+const DROPPED: [&str; 17] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "managedFields",
+    "creationTimestamp",
+    "run",
+    "created",
+    "expires",
+    "since",
+    "lastTransitionTime",
+    "lastProbeTime",
+    "observedGeneration",
+    "startTime",
+    "lastHeartbeatTime",
+    "renewTime",
+    "until",
+    "berth.dev/generation",
+];
+
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let fields =
+                map.iter().filter(|(key, _)| !DROPPED.contains(&key.as_str()) && *key != "berth.dev/claim");
+            Value::Object(fields.map(|(key, value)| (key.clone(), plain(value))).collect())
+        }
+        Value::Array(list) => list.iter().map(plain).collect(),
+        other => other.clone(),
+    }
+}

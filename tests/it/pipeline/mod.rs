@@ -1,0 +1,5 @@
+//! The pipeline on the embedded world: one process after the other, or several at once, each with its own runtime and clients.
+
+mod bed;
+mod canonical;
+mod stories;
