@@ -132,8 +132,9 @@ pub async fn run(
     tell: &mut dyn FnMut(Stream, &str),
 ) -> Result<Ended> {
     let wrong = || {
-        UserError::new(Exit::Failed, format!("{} cannot be run", command.program.display()))
-            .hint("see that it is there, that this user may run it, and that the directory it runs in is there")
+        UserError::new(Exit::Failed, format!("{} cannot be run", command.program.display())).hint(
+            "see that it is there, that this user may run it, and that the directory it runs in is there",
+        )
     };
     let room = files::private_directory()?;
     let mark = room.path().as_os_str().to_owned();

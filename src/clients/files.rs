@@ -79,7 +79,8 @@ pub fn private_directory() -> Result<tempfile::TempDir> {
     let owners = fs::Permissions::from_mode(0o700);
     let made = tempfile::Builder::new().prefix("berth-").permissions(owners).tempdir();
     made.with_context(|| {
-        UserError::new(Exit::Failed, "no temporary directory can be made").hint("TMPDIR says where they are made")
+        UserError::new(Exit::Failed, "no temporary directory can be made")
+            .hint("TMPDIR says where they are made")
     })
 }
 

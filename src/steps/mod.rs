@@ -17,10 +17,11 @@ use crate::{
         plan::{Spec, StepName},
         results::Results,
         scope::Scope,
+        template::Variables,
     },
     progress::Progress,
     providers::{Access, Guard, Inside, Provider},
-    settings::{CapiK3s, Settings},
+    settings::{CapiK3s, Settings, Var},
 };
 use anyhow::Result;
 use async_trait::async_trait;
@@ -183,4 +184,13 @@ fn gone(scope: &Scope) -> anyhow::Error {
     UserError::new(Exit::Failed, message)
         .hint("somebody else has deleted it; run again to make it anew")
         .into()
+}
+
+/// What placeholders stand for: berth's own names, and the app's.
+pub fn variables(scope: &Scope, vars: &[Var]) -> Result<Variables> {
+    use crate::errors::{Exit, UserError};
+    Var::over(&scope.variables(), vars).map_err(|mistakes| {
+        let first = mistakes.first().map_or(String::new(), ToString::to_string);
+        UserError::new(Exit::Failed, format!("`vars`{first}")).into()
+    })
 }

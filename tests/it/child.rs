@@ -68,8 +68,19 @@ async fn a_child_gets_the_named_variables_and_no_other() {
         out(&ended).lines().map(|line| line.split('=').next().unwrap().to_owned()).collect();
     // The last three are the shell's own.
     let allowed = [
-        "PATH", "HOME", "TMPDIR", "BERTH_CHILD", "BERTH_URL", "LANG", "LC_ALL", "TZ", "CI",
-        "RUNNER_TRACKING_ID", "PWD", "SHLVL", "_",
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "BERTH_CHILD",
+        "BERTH_URL",
+        "LANG",
+        "LC_ALL",
+        "TZ",
+        "CI",
+        "RUNNER_TRACKING_ID",
+        "PWD",
+        "SHLVL",
+        "_",
     ];
     let strange: Vec<_> = names.iter().filter(|name| !allowed.contains(&name.as_str())).collect();
     assert!(strange.is_empty(), "{strange:?}");
@@ -90,7 +101,8 @@ async fn its_home_is_empty_and_gone_afterwards() {
 #[tokio::test]
 async fn no_shell_reads_its_arguments() {
     let mut command = sh("", Path::new("/"));
-    command.arguments = ["-c", "printf '%s|' \"$@\"", "name", "$(id) `id`", "* ; id", "\"'"].map(Into::into).into();
+    command.arguments =
+        ["-c", "printf '%s|' \"$@\"", "name", "$(id) `id`", "* ; id", "\"'"].map(Into::into).into();
     assert_eq!(out(&run(&command).await), "$(id) `id`|* ; id|\"'|");
 }
 

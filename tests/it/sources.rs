@@ -35,7 +35,8 @@ impl Programs {
         let source = self.0.path().join(format!("{name}.source"));
         fs::write(&source, format!("#!/bin/sh\n{script}\n")).unwrap();
         let mut install = Command::new("install");
-        let done = install.args(["-m", "755"]).arg(&source).arg(self.0.path().join(name)).stdin(Stdio::null());
+        let done =
+            install.args(["-m", "755"]).arg(&source).arg(self.0.path().join(name)).stdin(Stdio::null());
         assert!(done.status().unwrap().success());
         fs::remove_file(source).unwrap();
         self
@@ -86,7 +87,8 @@ async fn refused(case: &Case, programs: &Programs) -> String {
     errors::render(&error)
 }
 
-const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {host: '${HOST}', port: '$${PORT}'}\n";
+const MAP: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {host: '${HOST}', port: '$${PORT}'}\n";
 
 fn map() -> Value {
     let data = json!({"host": "pr-42-shop.example.com", "port": "${PORT}"});
@@ -109,7 +111,10 @@ async fn a_mistake_names_the_source_and_the_line_of_its_file() {
     let case = app("{manifests: deploy.yaml}").file("deploy.yaml", "kind: A\nspec:\n  x: ${NOBODY}\n");
     let said = refused(&case, &Programs::none()).await;
     assert!(said.starts_with("error: berth.yaml:1:21: "), "{said}");
-    assert!(said.contains("deploy.yaml:3: .spec.x: ${NOBODY} is unknown; known are HEAD_SHA, HOST"), "{said}");
+    assert!(
+        said.contains("deploy.yaml:3: .spec.x: ${NOBODY} is unknown; known are HEAD_SHA, HOST"),
+        "{said}"
+    );
     let lacking = refused(&app("{manifests: nowhere.yaml}"), &Programs::none()).await;
     assert!(lacking.contains("berth.yaml:1:21: ") && lacking.contains("nowhere.yaml"), "{lacking}");
     let plain = refused(&app("{manifests: a.yaml}").file("a.yaml", "just text\n"), &Programs::none()).await;
@@ -130,7 +135,8 @@ async fn no_link_leads_out_of_a_checkout() {
     ] {
         let case = app(deploy).file("charts/a/Chart.yaml", "");
         symlink(outside.path().join(to), case.path().join(link)).unwrap();
-        let said = refused(&case, &Programs::none().with("helm", "echo run").with("kustomize", "echo run")).await;
+        let said =
+            refused(&case, &Programs::none().with("helm", "echo run").with("kustomize", "echo run")).await;
         assert!(said.contains("berth.yaml:1:") && said.contains(" leads out of "), "{deploy}: {said}");
         assert!(!said.contains("canary"), "{said}");
     }
@@ -230,9 +236,9 @@ echo 'kind: Values'; echo 'template: ${NOT_OURS}'; echo 'values:'; sed 's/^/  /'
 async fn a_chart_in_a_directory_is_rendered_with_its_values_filled() {
     let case = app("{chart: charts/a, release: shop, namespace: web, values-files: [v.yaml, w.yaml], \
                     values: {ingress: {host: '${HOST}'}, tag: 'pr-${PR_NUMBER}'}}")
-        .file("charts/a/Chart.yaml", "")
-        .file("v.yaml", "ingress: {on: true, host: weak}\nlist: [1, 2]\ngone: 1\n")
-        .file("w.yaml", "list: [3]\ngone: null\nsha: '${HEAD_SHA}'\n");
+    .file("charts/a/Chart.yaml", "")
+    .file("v.yaml", "ingress: {on: true, host: weak}\nlist: [1, 2]\ngone: 1\n")
+    .file("w.yaml", "list: [3]\ngone: null\nsha: '${HEAD_SHA}'\n");
     let all = rendered(&case, &Programs::none().with("helm", &format!("{CALLED}\n{HELM}"))).await.unwrap();
     let values = json!({
         "ingress": {"on": true, "host": "pr-42-shop.example.com"}, "list": [3], "gone": null, "sha": "9f2c1ab",
@@ -255,7 +261,8 @@ async fn a_chart_whose_links_lead_out_of_it_is_not_given_to_helm() {
 
 #[tokio::test]
 async fn a_chart_from_elsewhere_is_left_to_the_environment() {
-    let repository = app("{chart: redis, repo: 'https://charts.example.com', version: 1.2.3, namespace: web, \
+    let repository =
+        app("{chart: redis, repo: 'https://charts.example.com', version: 1.2.3, namespace: web, \
                           values: {host: '${HOST}'}}");
     let none = Programs::none();
     let all = rendered(&repository, &none).await.unwrap().objects;
@@ -294,7 +301,8 @@ async fn wrong_values_are_pointed_at() {
 
 #[tokio::test]
 async fn an_application_is_handed_back_apart() {
-    let text = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: shop}\nspec: {x: '${HOST}'}\n";
+    let text =
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: shop}\nspec: {x: '${HOST}'}\n";
     let case = app("{argo-cd: app.yaml}").file("app.yaml", text);
     let all = rendered(&case, &Programs::none()).await.unwrap();
     assert_eq!(all.objects, Vec::<Value>::new());

@@ -26,7 +26,7 @@ mod write;
 
 pub use delete::{Deletion, Dependents};
 pub use list::{Listing, list};
-pub use log::Log;
+pub use log::{Log, Until};
 pub use object::{Mark, Object, Owner};
 pub use observe::Seen;
 pub use request::{Denial, open, request};

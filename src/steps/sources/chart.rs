@@ -58,11 +58,13 @@ async fn rendered(
     let room = files::private_directory()?;
     let file = room.path().join("values.yaml");
     fs::write(&file, yaml::text(&[values.clone().into()])).context("write the chart's values")?;
-    let mut arguments: Vec<OsString> = vec!["template".into(), chart.release.as_ref().into(), real.clone().into()];
+    let mut arguments: Vec<OsString> =
+        vec!["template".into(), chart.release.as_ref().into(), real.clone().into()];
     arguments.extend(["--namespace".into(), chart.namespace.as_ref().into(), "--values".into(), file.into()]);
     // Its own tests are run by nobody here.
     arguments.extend(["--include-crds".into(), "--skip-tests".into()]);
-    let command = Command { program, arguments, directory: &real, variables: vec![], limit: super::RENDERING };
+    let command =
+        Command { program, arguments, directory: &real, variables: vec![], limit: super::RENDERING };
     let name = format!("the chart in {}", directory.display());
     let text = super::rendered_by(&command, tools, &name).await?;
     // Its placeholders are those of its values: what a template writes itself is the chart's own.

@@ -149,7 +149,10 @@ async fn rendered_by(
         return Err(because.context(UserError::new(Exit::Failed, format!("{what}: {program} {}", ended.end))));
     }
     if !ended.out.is_whole() {
-        return Err(wrong(format!("{what}: {program} wrote {} bytes, and that is too much", ended.out.total), None));
+        return Err(wrong(
+            format!("{what}: {program} wrote {} bytes, and that is too much", ended.out.total),
+            None,
+        ));
     }
     String::from_utf8(ended.out.bytes)
         .map_err(|_| wrong(format!("{what}: what {program} wrote is no text"), None))
