@@ -6,6 +6,7 @@
 pub mod child;
 pub mod dns;
 pub mod files;
+pub mod github;
 pub mod kubernetes;
 pub mod registry;
 pub mod vault;
@@ -14,6 +15,12 @@ use std::{fmt, time::Duration};
 
 /// On every request of every client: servers' logs, and the gate of the embedded world, tell runs apart by it.
 pub const RUN_HEADER: &str = "berth-run";
+
+/// Nobody listens on the way there.
+fn is_loopback(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
 
 /// What a caller would do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

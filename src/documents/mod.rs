@@ -46,6 +46,8 @@ pub enum Key {
     Claim(EnvironmentName),
     /// A credential: lives with its environment.
     Kubeconfig(EnvironmentName),
+    /// The accessor of the environment's own token of Vault: lives with its environment.
+    Token(EnvironmentName),
     /// Outlives the claim, bounded.
     History(EnvironmentName),
     /// The marks of the last sweeps.
@@ -66,7 +68,7 @@ impl Key {
     pub fn sensitivity(&self) -> Sensitivity {
         match self {
             Key::Kubeconfig(_) => Sensitivity::Secret,
-            Key::Pool | Key::Claim(_) | Key::History(_) | Key::Sweep => Sensitivity::Plain,
+            Key::Pool | Key::Claim(_) | Key::Token(_) | Key::History(_) | Key::Sweep => Sensitivity::Plain,
         }
     }
     /// Relative to the store's root.
@@ -75,6 +77,7 @@ impl Key {
             Key::Pool => "ip-allocations".to_owned(),
             Key::Claim(name) => format!("{name}/claim"),
             Key::Kubeconfig(name) => format!("{name}/kubeconfig"),
+            Key::Token(name) => format!("{name}/vault-token"),
             Key::History(name) => format!("{name}/history"),
             Key::Sweep => "berth/sweep".to_owned(),
         }

@@ -72,6 +72,14 @@ impl Holder {
         }
     }
 
+    /// Whose code it is for; a bare name has none.
+    pub fn repository(&self) -> Option<&RepoName> {
+        match self {
+            Holder::PullRequest(PullRequest { repo, .. }) | Holder::MergeGroup { repo, .. } => Some(repo),
+            Holder::Reservation { .. } | Holder::Named(_) => None,
+        }
+    }
+
     /// Its host: one label under `domain`, so that one wildcard record and one wildcard certificate serve all.
     /// For a pull request the number comes first, as it always has: `pr-42-shop.<domain>`.
     pub fn host(&self, domain: &DnsName) -> Result<DnsName, Malformed> {

@@ -32,4 +32,5 @@ pub mod diagnosis;
 pub mod template;
 pub mod yaml;
 
+pub mod app;
 pub mod kubeconfig;

@@ -17,6 +17,7 @@ mod open;
 mod pace;
 mod protocol;
 mod run;
+mod wishes;
 
 pub use by_name::{Given, Released};
 pub use close::{Freed, Presence, Removed};
@@ -26,3 +27,4 @@ pub use hold::{Holding, Verified};
 pub use open::Opened;
 pub use pace::{Ids, Pace};
 pub use protocol::{Pools, Protocol};
+pub use wishes::{Pulls, Said};

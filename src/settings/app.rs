@@ -64,13 +64,6 @@ pub struct Var {
     pub value: Value,
 }
 
-impl App {
-    /// Adds the app's own variables to those of berth.
-    pub fn variables(&self, built_in: &Variables) -> Result<Variables, Vec<Mistake>> {
-        Var::over(built_in, &self.vars)
-    }
-}
-
 impl Var {
     /// Adds these to those of berth.
     pub fn over(built_in: &Variables, own: &[Self]) -> Result<Variables, Vec<Mistake>> {

@@ -49,7 +49,7 @@ pub(super) enum Reach {
 
 impl Secret {
     /// Its path in Vault, below `store.vault.mount`, for this repository's environment.
-    pub fn path(&self, repository: &RepoName, variables: &Variables) -> Result<VaultPath, UserError> {
+    pub fn path(&self, repository: Option<&RepoName>, variables: &Variables) -> Result<VaultPath, UserError> {
         let wrong = |why: &dyn fmt::Display| UserError::usage(format!("{}: {why}", self.place));
         let filled = variables.fill(&self.path.as_ref().into());
         let filled = filled.map_err(|mistakes| match mistakes.first() {
@@ -58,10 +58,13 @@ impl Secret {
         })?;
         let text = filled.as_str().map_or_else(|| filled.to_string(), str::to_owned);
         let path: VaultPath = text.parse().map_err(|error| wrong(&error))?;
-        let below = match &self.reach {
-            Reach::All => return Ok(path),
-            Reach::Below(rule) => rule.of(repository),
-            Reach::Nothing => return Err(wrong(&NOTHING).hint(HINT)),
+        let (below, repository) = match (&self.reach, repository) {
+            (Reach::All, _) => return Ok(path),
+            (Reach::Below(rule), Some(repository)) => (rule.of(repository), repository),
+            (Reach::Below(_), None) => {
+                return Err(wrong(&"an environment of no repository has no secrets of one"));
+            }
+            (Reach::Nothing, _) => return Err(wrong(&NOTHING).hint(HINT)),
         };
         match path.as_ref().strip_prefix(below.as_ref()).is_some_and(|rest| rest.starts_with('/')) {
             true => Ok(path),

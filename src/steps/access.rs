@@ -3,10 +3,9 @@
 //!
 //! Must never: show it; leave a file that others could read, even for a moment.
 
-use super::{ACCESS, CLUSTER, Context, Step};
+use super::{ACCESS, CLUSTER, Context, Step, settled};
 use crate::{
-    clients::{Failure, Kind},
-    documents::{Document, Key, NotWritten, Read, remove_surely, write_surely},
+    documents::{Document, Key, Read, remove_surely, write_surely},
     domain::{kubeconfig, plan::Spec},
     errors::{Exit, UserError},
     progress::Progress,
@@ -92,19 +91,6 @@ fn is_secret(line: &str) -> bool {
     ["client-key-data:", "client-certificate-data:", "token:", "password:"]
         .iter()
         .any(|key| line.starts_with(key))
-}
-
-fn settled(written: Result<(), NotWritten>, place: &str) -> Result<()> {
-    match written {
-        Ok(()) => Ok(()),
-        Err(NotWritten::Conflict) => {
-            let detail = "somebody else wrote there at the same time".to_owned();
-            let message = format!("could not write {place}");
-            Err(anyhow::Error::new(Failure { kind: Kind::Conflict, detail })
-                .context(UserError::new(Exit::Unknown, message).hint("look again")))
-        }
-        Err(NotWritten::Unknown(error)) => Err(error),
-    }
 }
 
 /// Made for its owner alone from its first moment, and put in place at once.

@@ -6,31 +6,42 @@
 
 pub mod access;
 pub mod cluster;
+pub mod deploy;
+pub mod dns;
 pub mod health;
+mod install;
+pub mod operators;
+pub mod resources;
+pub mod secrets;
 pub mod sources;
 pub mod tests;
 
 use crate::{
+    clients::{Failure, Kind, child::Surroundings, dns::Dns, registry::Registries, vault::Vault},
     clock::Clock,
-    documents::{Store, claims::Fence},
+    documents::{NotWritten, Store, claims::Fence},
     domain::{
         plan::{Spec, StepName},
         results::Results,
         scope::Scope,
         template::Variables,
     },
+    errors::{Exit, UserError},
     progress::Progress,
     providers::{Access, Guard, Inside, Provider},
-    settings::{CapiK3s, Settings, Var},
+    settings::{CapiK3s, Namespace, Settings, Source, Var, VaultPath, explain},
 };
 use anyhow::Result;
 use async_trait::async_trait;
+use install::Rendering;
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
+use tokio::sync::OnceCell;
 
 /// The provider's objects.
 pub const CLUSTER: StepName = StepName::new("cluster");
@@ -57,20 +68,85 @@ pub struct Tools {
     pub kubeconfig: Option<PathBuf>,
     /// Told each text that must never be shown.
     pub mask: fn(&str),
+    /// Where secrets come from, and in which engine; `None`: berth keeps no documents in Vault.
+    pub vault: Option<(Arc<Vault>, VaultPath)>,
+    /// Who is asked for names; `None`: nobody.
+    pub dns: Option<Arc<Dns>>,
+    /// Where images are looked for; `None`: they are not waited for.
+    pub registries: Option<Arc<Registries>>,
+    /// What child processes get of the outside.
+    pub surroundings: Surroundings,
+    /// Where what tests print is shown.
+    pub shown: tests::Shown,
+    /// Of the process.
+    pub clock: Clock,
 }
 
 /// All steps, each after those that it needs: a step is one file and one line. `of`: the provider's settings, which a Down
 /// does without.
 pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<dyn Step>> {
-    let _ = of;
     let patience = |step| settings.app.timeouts.of(step).map_or(PATIENCE, SignedDuration::unsigned_abs);
+    let Tools { kubeconfig, mask, vault, dns, registries, surroundings, shown, clock } = tools;
+    let (inside, app) = (of.map(|of| &of.inside), &settings.app);
+    let renderer = sources::Renderer { surroundings: surroundings.clone(), clock: clock.clone() };
+    let renderer = Arc::new(renderer);
+    let rendering = |sources: &[Source]| Rendering::new(sources.to_vec(), renderer.clone());
+    let platform = inside.map_or(&[][..], |inside| &inside.secrets);
+    let namespace: Namespace = "default".parse().expect("a namespace of every cluster");
+    let default = namespace.clone();
+    let image_wait = app.deploy.as_ref().map_or(SignedDuration::ZERO, |deploy| deploy.image_wait);
     vec![
         Box::new(cluster::Cluster { patience: patience(CLUSTER) }),
-        Box::new(access::KeepKubeconfig {
-            patience: patience(ACCESS),
-            file: tools.kubeconfig,
-            mask: tools.mask,
+        Box::new(access::KeepKubeconfig { patience: patience(ACCESS), file: kubeconfig, mask }),
+        Box::new(secrets::Secrets {
+            patience: patience(SECRETS),
+            secrets: platform.iter().chain(&app.secrets).cloned().collect(),
+            token: inside.and_then(|inside| inside.vault_token.clone()),
+            vault,
+            mask,
         }),
+        Box::new(Within(operators::Operators {
+            patience: patience(OPERATORS),
+            rendering: rendering(inside.map_or(&[], |inside| &inside.operators)),
+            namespace: namespace.clone(),
+        })),
+        Box::new(Within(resources::Resources {
+            patience: patience(RESOURCES),
+            rendering: rendering(inside.map_or(&[], |inside| &inside.resources)),
+            namespace,
+            postgres: inside.and_then(|inside| inside.postgres.clone()),
+        })),
+        Box::new(Within(deploy::Deploy {
+            patience: patience(DEPLOY) + image_wait.unsigned_abs(),
+            app: app.clone(),
+            renderer: renderer.clone(),
+            registries,
+            clock: clock.clone(),
+            rendered: OnceCell::new(),
+            pushed: AtomicBool::new(false),
+        })),
+        Box::new(Within(dns::Names { patience: patience(DNS), dns, clock })),
+        asked(
+            Spec { name: HEALTH, needs: &[DNS], patience: patience(HEALTH) },
+            app.health.clone().map(|health| health::Healthy {
+                health,
+                vars: app.vars.clone(),
+                patience: patience(HEALTH),
+            }),
+        ),
+        asked(
+            Spec { name: TESTS, needs: &[HEALTH], patience: patience(TESTS) },
+            app.tests.clone().map(|tests| tests::Tested {
+                // On top of what the tests themselves may take.
+                patience: patience(TESTS) + tests.timeout.unsigned_abs(),
+                tests,
+                vars: app.vars.clone(),
+                namespace: app.deploy.as_ref().map_or(default, |deploy| deploy.namespace.clone()),
+                surroundings,
+                shown,
+                run: tests::Progressed::default(),
+            }),
+        ),
     ]
 }
 
@@ -177,20 +253,62 @@ impl<S: InsideStep> Step for Within<S> {
     }
 }
 
+/// A write to a document, or why it did not count.
+fn settled(written: Result<(), NotWritten>, place: &str) -> Result<()> {
+    match written {
+        Ok(()) => Ok(()),
+        Err(NotWritten::Conflict) => {
+            let detail = "somebody else wrote there at the same time".to_owned();
+            let message = format!("could not write {place}");
+            Err(anyhow::Error::new(Failure { kind: Kind::Conflict, detail })
+                .context(UserError::new(Exit::Unknown, message).hint("look again")))
+        }
+        Err(NotWritten::Unknown(error)) => Err(error),
+    }
+}
+
+/// One that is made if it is not there.
+fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+}
+
 /// Somebody has removed the cluster under our hands: the next look of its own step makes it anew.
 fn gone(scope: &Scope) -> anyhow::Error {
-    use crate::errors::{Exit, UserError};
     let message = format!("the cluster of {} has gone while it was being set up", scope.name);
     UserError::new(Exit::Failed, message)
         .hint("somebody else has deleted it; run again to make it anew")
         .into()
 }
 
+/// A step, or, if nobody asked for it, one of this name that has nothing to do: others may need it.
+fn asked(spec: Spec, step: Option<impl Step + 'static>) -> Box<dyn Step> {
+    match step {
+        Some(step) => Box::new(step),
+        None => Box::new(Nothing(spec)),
+    }
+}
+
+/// What nobody asked for.
+struct Nothing(Spec);
+
+#[async_trait(?Send)]
+impl Step for Nothing {
+    fn spec(&self) -> Spec {
+        self.0
+    }
+    async fn ensure(&self, _cx: &Context<'_>) -> Result<Progress> {
+        Ok(Progress::done("not asked for"))
+    }
+    async fn remove(&self, _cx: &Context<'_>) -> Result<Progress> {
+        Ok(Progress::done("nothing to undo"))
+    }
+}
+
 /// What placeholders stand for: berth's own names, and the app's.
-pub fn variables(scope: &Scope, vars: &[Var]) -> Result<Variables> {
-    use crate::errors::{Exit, UserError};
-    Var::over(&scope.variables(), vars).map_err(|mistakes| {
-        let first = mistakes.first().map_or(String::new(), ToString::to_string);
-        UserError::new(Exit::Failed, format!("`vars`{first}")).into()
+fn variables(scope: &Scope, vars: &[Var]) -> Result<Variables> {
+    let built_in = scope.variables();
+    Var::over(&built_in, vars).map_err(|mistakes| {
+        let why = mistakes.first().map_or_else(String::new, |mistake| explain(mistake, built_in.names()));
+        UserError::usage(format!("`vars`: {why}")).into()
     })
 }

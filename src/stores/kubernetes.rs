@@ -73,6 +73,7 @@ impl KubernetesStore {
             Key::Pool => ("pool", None),
             Key::Claim(name) => ("claim", Some(name)),
             Key::Kubeconfig(name) => ("kubeconfig", Some(name)),
+            Key::Token(name) => ("token", Some(name)),
             Key::History(name) => ("history", Some(name)),
             Key::Sweep => ("sweep", None),
         };

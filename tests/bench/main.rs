@@ -32,4 +32,5 @@ mod taking;
 #[macro_use]
 mod vault_server;
 mod openbao;
+mod vault_client;
 mod workloads;

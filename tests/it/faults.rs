@@ -5,7 +5,7 @@ use crate::lifecycle::Stage;
 use berth::{domain::intent::Occasion, rehearsal::gate::Verdict};
 use serde_json::json;
 
-fn faults() -> Vec<Verdict> {
+pub(crate) fn faults() -> Vec<Verdict> {
     let error = |code: u16, text: &str| Verdict::json(code, &json!({"errors": [text]}));
     vec![
         error(403, "permission denied"),

@@ -214,7 +214,7 @@ async fn the_environments_authority_is_that_beside_the_certificate_of_its_ingres
     ingress("shop", HOST, "shop-tls");
     wait.wake.await.unwrap();
     let wait = stand.waits(&step).await;
-    assert_eq!(wait.on, "the authority of its certificate: `ca.crt` in Secret default/shop-tls");
+    assert_eq!(wait.on, "the authority of its certificate: `ca.crt` in secret default/shop-tls");
     authority_in("shop-tls", json!({"tls.crt": encoded("later")}));
     wait.wake.await.unwrap();
     let wait = stand.waits(&step).await;

@@ -22,6 +22,8 @@ mod environment;
 mod executable;
 mod faults;
 mod github;
+mod github_client;
+mod github_faults;
 mod health;
 mod intent;
 mod interleavings;

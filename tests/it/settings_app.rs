@@ -4,7 +4,7 @@ use crate::settings::{Case, case};
 use berth::{
     domain::{names::RepoName, plan::StepName, template::Variables},
     errors::UserError,
-    settings::{App, Ca, ChartFrom, Form, Pattern, Run, Settings, Source},
+    settings::{App, Ca, ChartFrom, Form, Pattern, Run, Settings, Source, Var},
 };
 use insta::assert_snapshot;
 use jiff::SignedDuration;
@@ -240,7 +240,7 @@ deploy:
     let app = of(text);
     let mut built_in = Variables::default();
     built_in.set("PR_NUMBER", 42);
-    let all = app.variables(&built_in).unwrap();
+    let all = Var::over(&built_in, &app.vars).unwrap();
     assert_eq!(
         all.fill(&json!(["${TEAM}", "${REPLICAS}", "${HOSTS}"])).unwrap(),
         json!(["shop-42", 2, ["a", "b"]])
@@ -346,7 +346,7 @@ fn path(settings: &Settings) -> Result<String, UserError> {
     variables.set("NAME", "pr-shop-42");
     variables.set("REPO", "shop");
     let repository: RepoName = "acme/shop".parse().unwrap();
-    settings.app.secrets[0].path(&repository, &variables).map(|path| path.to_string())
+    settings.app.secrets[0].path(Some(&repository), &variables).map(|path| path.to_string())
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn the_platforms_own_secrets_lie_wherever_it_says() {
     let settings = case().platform(text).settings();
     let (_, berth::settings::ProviderSettings::CapiK3s(k3s)) = settings.provider().unwrap();
     let repository: RepoName = "acme/shop".parse().unwrap();
-    let path = k3s.inside.secrets[0].path(&repository, &Variables::default()).unwrap();
+    let path = k3s.inside.secrets[0].path(Some(&repository), &Variables::default()).unwrap();
     assert_eq!(path.as_ref(), "ops/pihole");
 }
 

@@ -12,7 +12,7 @@ use berth::{
     domain::template::Variables,
     errors,
     settings::Source,
-    steps::sources::{Rendered, Tools, objects},
+    steps::sources::{Rendered, Renderer},
 };
 use serde_json::{Value, json};
 use std::{
@@ -50,12 +50,12 @@ impl Programs {
     }
 }
 
-fn tools(path: OsString, clock: Clock) -> Tools {
+fn renderer(path: OsString, clock: Clock) -> Renderer {
     let surroundings = Surroundings::of(|name| match name {
         "PATH" => Some(path.clone()),
         name => Some(format!("canary-{name}").into()),
     });
-    Tools { surroundings, clock }
+    Renderer { surroundings, clock }
 }
 
 fn variables() -> Variables {
@@ -78,7 +78,7 @@ fn app(deploy: &str) -> Case {
 }
 
 async fn rendered(case: &Case, programs: &Programs) -> anyhow::Result<Rendered> {
-    objects(&source(case), &variables(), &tools(programs.first(), Clock::system())).await
+    renderer(programs.first(), Clock::system()).render(&source(case), &variables()).await
 }
 
 async fn refused(case: &Case, programs: &Programs) -> String {
@@ -191,8 +191,8 @@ async fn a_kustomization_is_built_by_whichever_program_is_there() {
     assert_eq!(rendered(&case, &kustomize).await.unwrap().objects, [map()]);
     let kubectl = Programs::none().with("kubectl", &expect("kustomize"));
     assert_eq!(rendered(&case, &kubectl).await.unwrap().objects, [map()]);
-    let nobody = tools(Programs::none().alone(), Clock::system());
-    let error = objects(&source(&case), &variables(), &nobody).await.unwrap_err();
+    let nobody = renderer(Programs::none().alone(), Clock::system());
+    let error = nobody.render(&source(&case), &variables()).await.unwrap_err();
     assert!(errors::render(&error).contains("needs `kustomize` or `kubectl`"), "{error:#}");
 }
 
@@ -216,8 +216,9 @@ async fn a_builder_that_hangs_is_ended() {
     let case = app("{kustomize: deploy}").file("deploy/kustomization.yaml", "");
     let clock = Clock::stepped("2026-01-05T12:00:00Z".parse().unwrap());
     let programs = Programs::none().with("kustomize", "trap '' TERM; while :; do sleep 100; done");
-    let (source, variables, tools) = (source(&case), variables(), tools(programs.first(), clock.clone()));
-    let building = objects(&source, &variables, &tools);
+    let (source, variables, renderer) =
+        (source(&case), variables(), renderer(programs.first(), clock.clone()));
+    let building = renderer.render(&source, &variables);
     let (built, ()) = futures::join!(building, async {
         clock.waited_for(1).await;
         clock.advance(jiff::SignedDuration::from_secs(120));
@@ -291,9 +292,9 @@ async fn wrong_values_are_pointed_at() {
     let case = case.file("v.yaml", "a: 1\n---\nb: 1\n");
     let said = refused(&case, &Programs::none().with("helm", "")).await;
     assert!(said.contains("v.yaml is not one map of values"), "{said}");
-    let alone = tools(Programs::none().alone(), Clock::system());
+    let alone = renderer(Programs::none().alone(), Clock::system());
     let case = app("{chart: charts/a}").file("charts/a/Chart.yaml", "");
-    let error = objects(&source(&case), &variables(), &alone).await.unwrap_err();
+    let error = alone.render(&source(&case), &variables()).await.unwrap_err();
     assert!(errors::render(&error).contains("needs `helm`"), "{error:#}");
 }
 

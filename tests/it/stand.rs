@@ -20,6 +20,7 @@ use berth::{
     steps::{Board, Context, Step},
     stores::file::FileStore,
 };
+use kube::Client;
 use serde_json::Value;
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -35,14 +36,16 @@ pub(crate) struct Stand {
     pub(crate) store: Arc<dyn Store>,
     fence: Fence,
     provider: Opened,
-    _directory: tempfile::TempDir,
+    /// Where its documents are.
+    _kept: (Takings, tempfile::TempDir),
 }
 
 impl Stand {
     /// Of the commit that is this letter forty times. Its addresses are this machine's own.
     pub(crate) async fn start(commit: char) -> Self {
         let (bed, directory) = (Bed::start().await, tempfile::tempdir().unwrap());
-        let fence = Takings::new().take(42).await;
+        let takings = Takings::new();
+        let fence = takings.take(42).await;
         let hosts = Hosts { main: Some(HOST.parse().unwrap()), ..Hosts::default() };
         let head = Some(commit.to_string().repeat(40).parse().unwrap());
         let mut scope = Scope::of(fence.claim(), hosts, Target::Up(Commit { head, merge: None }));
@@ -51,7 +54,13 @@ impl Stand {
         let kubernetes = Kubernetes::new(client, Duration::from_secs(30), bed.clock.clone());
         let provider = Opened(Access { kubernetes, kubeconfig: KUBECONFIG.to_owned().into() });
         let store = Arc::new(FileStore::new(directory.path().to_owned()));
-        Self { bed, scope, board: Board::default(), store, fence, provider, _directory: directory }
+        Self { bed, scope, board: Board::default(), store, fence, provider, _kept: (takings, directory) }
+    }
+
+    /// What the environment's API server is reached by.
+    pub(crate) fn through(&mut self, way: impl FnOnce(Client) -> Client) {
+        let client = way(for_url(&self.bed.served.url(Server::Environment), None, "run").unwrap());
+        self.provider.0.kubernetes = Kubernetes::new(client, Duration::from_secs(30), self.bed.clock.clone());
     }
 
     pub(crate) fn context(&self) -> Context<'_> {

@@ -43,10 +43,10 @@ impl Takings {
             elsewhere: vec![],
             hosts: vec![],
         };
-        let (now, life): (Timestamp, _) =
+        let (now, hour): (Timestamp, _) =
             ("2026-01-05T12:00:00Z".parse().unwrap(), SignedDuration::from_hours(1));
         let uid = format!("uid-{life}");
-        let claim = Claim::first(holder, (uid.parse().unwrap(), run("1")), None, removal, now, life);
+        let claim = Claim::first(holder, (uid.parse().unwrap(), run("1")), None, removal, now, hour);
         let basis = self.claims.read(&claim.name()).await.unwrap();
         let next = match basis.claim() {
             None => claim,

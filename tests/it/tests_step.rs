@@ -24,9 +24,18 @@ use berth::{
         tests::{BEGIN, END, Progressed, Shown, Tested, keep},
     },
 };
+use bytes::Bytes;
+use futures::{future::BoxFuture, stream};
+use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    body::Frame,
+    http::{Request, Response},
+};
 use jiff::{SignedDuration, Timestamp};
+use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use std::{
+    collections::VecDeque,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -429,7 +438,7 @@ async fn a_job_runs_once_for_a_commit_and_its_log_is_shown_as_it_comes() {
         &format!("one\n::error::two\n{BEGIN}\n{FAILING}\n{END}\n{BEGIN}\n{JUNIT}\n{END}\nthree"),
     );
     let wait = stand.waits(&step).await;
-    assert_eq!(wait.on, format!("Job default/{NAME} to make its pod"));
+    assert_eq!(wait.on, format!("job default/{NAME} to make its pod"));
     let spec = the_job(&stand)["spec"].clone();
     assert_eq!((&spec["backoffLimit"], &spec["activeDeadlineSeconds"]), (&json!(0), &json!(1200)));
     assert!(spec.get("ttlSecondsAfterFinished").is_none(), "it stays until its log was read");
@@ -439,11 +448,11 @@ async fn a_job_runs_once_for_a_commit_and_its_log_is_shown_as_it_comes() {
     pod(&stand, "e2e-a", json!({"waiting": {"reason": "ImagePullBackOff"}}));
     wait.wake.await.unwrap();
     let wait = stand.waits(&step).await;
-    assert_eq!(wait.on, format!("Job default/{NAME}: its pod is not running: ImagePullBackOff"));
+    assert_eq!(wait.on, format!("job default/{NAME}: its pod is not running: ImagePullBackOff"));
     pod(&stand, "e2e-a", json!({"running": {}}));
     wait.wake.await.unwrap();
     let wait = stand.waits(&step).await;
-    assert_eq!(wait.on, format!("the tests of Job default/{NAME}"));
+    assert_eq!(wait.on, format!("the tests of job default/{NAME}"));
     assert_eq!(*asked.lock().unwrap(), 0);
     // The log, which ends at once; and the Job is not done yet.
     wait.wake.await.unwrap();
@@ -468,26 +477,75 @@ async fn a_job_runs_once_for_a_commit_and_its_log_is_shown_as_it_comes() {
     assert_eq!(stand.bed.gate().count_mutating(), before);
 }
 
+/// Answers requests for logs with these parts; after the last of them the connection is cut, unless it is the last answer.
+#[derive(Clone)]
+struct Logs {
+    inner: Client,
+    answers: Arc<Mutex<VecDeque<&'static [&'static str]>>>,
+}
+
+type Parts = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+impl tower_service::Service<Request<Body>> for Logs {
+    type Response = Response<Parts>;
+    type Error = kube::Error;
+    type Future = BoxFuture<'static, Result<Response<Parts>, kube::Error>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), kube::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self { inner, answers } = self.clone();
+        Box::pin(async move {
+            if !request.uri().path().ends_with("/log") {
+                let answer = inner.send(request).await?;
+                return Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()));
+            }
+            let mut answers = answers.lock().unwrap();
+            let parts = answers.pop_front().expect("nobody asks more often");
+            let cut = (!answers.is_empty()).then(|| Err(std::io::Error::other("cut")));
+            let parts = parts.iter().map(|part| Ok(Frame::data(Bytes::from_static(part.as_bytes()))));
+            let body = StreamBody::new(stream::iter(parts.chain(cut).collect::<Vec<_>>()));
+            Ok(Response::new(body.map_err(|error: std::io::Error| error.into()).boxed_unsync()))
+        })
+    }
+}
+
 #[tokio::test]
 async fn a_log_that_is_cut_is_read_again_and_shown_once() {
-    let stand = Stand::start('9').await;
-    let (step, screen) = step(job(JOB, None).0);
-    drop(stand.waits(&step).await);
-    drop(step);
+    let mut stand = Stand::start('9').await;
+    let answers: [&[&str]; 3] = [&["one\ntw"], &["one", "\ntwo\nth"], &["one\ntwo\nthree\nfo", "ur"]];
+    let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
+    let left = answers.clone();
+    stand.through(|inner| Client::new(Logs { inner, answers }, "default"));
     let (run, _directory) = job(JOB, None);
-    let (step, screen) = (self::step(run).0, screen);
-    drop(screen);
-    let shown = Screen::default();
-    let print = {
-        let shown = shown.clone();
-        Arc::new(move |line: &str| shown.lock().unwrap().push(line.to_owned()))
-    };
-    let step = Tested { shown: Shown::Plain(print), ..step };
-    logs(&stand, "one\ntw");
+    let (step, screen) = step(run);
+    drop(stand.waits(&step).await);
     pod(&stand, "e2e-a", json!({"running": {}}));
-    let wait = stand.waits(&step).await;
-    wait.wake.await.unwrap();
-    assert_eq!(*shown.lock().unwrap(), ["one", "tw"]);
+    // Each time the pod changes there is another look, and the log is followed anew.
+    for message in ["a", "b"] {
+        let wait = stand.waits(&step).await;
+        let asked = left.lock().unwrap().len();
+        pod(
+            &stand,
+            "e2e-a",
+            json!({"running": {"startedAt": "2026-01-05T12:00:00Z"}, "waiting": {"message": message}}),
+        );
+        let mut wake = wait.wake;
+        // Until the log was asked for and cut, and the change was told.
+        futures::future::poll_fn(|cx| {
+            let woken = wake.as_mut().poll(cx);
+            cx.waker().wake_by_ref();
+            if left.lock().unwrap().len() < asked { woken } else { std::task::Poll::Pending }
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(screen.lock().unwrap()[1..], ["one", "two"]);
+    end(&stand, "Complete", "Completed");
+    stand.done(&step).await;
+    assert_eq!(screen.lock().unwrap()[1..5], ["one", "two", "three", "four"]);
 }
 
 #[tokio::test]

@@ -123,9 +123,15 @@ async fn a_token_whose_accessor_nobody_noted_ends_by_itself() {
     assert_eq!(made_tokens(&bed), []);
     // One that shall not even live so long does not.
     bed.gate().open();
-    make(&vault, "env", Duration::from_secs(60)).await.unwrap();
-    bed.pass(60);
-    assert_eq!(made_tokens(&bed), []);
+    for (life, seconds) in [(Duration::from_secs(60), 60), (Duration::ZERO, 1)] {
+        make(&vault, "env", life).await.unwrap();
+        assert_eq!(made_tokens(&bed).len(), 1);
+        bed.pass(seconds);
+        assert_eq!(made_tokens(&bed), []);
+    }
+    let made = make(&vault, "env", HOUR).await.unwrap();
+    let least = vault.renew_accessor(&made.accessor, Duration::ZERO).await.unwrap();
+    assert_eq!(least, Renewal::Lasts(Duration::from_secs(1)));
 }
 
 #[tokio::test]

@@ -45,8 +45,8 @@ impl fmt::Display for Silence {
 /// What one server says about a name's addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Exactly those that are wanted.
-    Wanted,
+    /// These, which are wanted, and no others.
+    Wanted(BTreeSet<IpAddr>),
     /// These, which are not.
     Wrong(BTreeSet<IpAddr>),
     /// That it is another name for this one, about which it says nothing.
@@ -80,11 +80,17 @@ pub struct Picture {
     pub resolvers: Vec<Heard>,
 }
 
+impl Heard {
+    fn is_wanted(&self) -> bool {
+        matches!(self.outcome, Outcome::Wanted(_))
+    }
+}
+
 impl Picture {
     /// Whether every server gives the wanted addresses, and no others.
     pub fn is_there(&self) -> bool {
         !self.wanted.is_empty() && self.authorities_agree() && !self.resolvers.is_empty() && {
-            self.resolvers.iter().all(|heard| heard.outcome == Outcome::Wanted)
+            self.resolvers.iter().all(Heard::is_wanted)
         }
     }
 
@@ -95,8 +101,7 @@ impl Picture {
     }
 
     pub(super) fn authorities_agree(&self) -> bool {
-        let wanted = |heard: &Heard| heard.outcome == Outcome::Wanted;
-        !self.authorities.is_empty() && self.authorities.iter().all(wanted)
+        !self.authorities.is_empty() && self.authorities.iter().all(Heard::is_wanted)
     }
 
     /// Those that do not say yet what they shall, in the order in which they were asked.
@@ -104,7 +109,7 @@ impl Picture {
         let authorities = self.authorities.iter().map(|heard| (Of::Authority, heard));
         let all = authorities.chain(self.resolvers.iter().map(|heard| (Of::Resolver, heard)));
         all.filter(|(_, heard)| match &heard.outcome {
-            Outcome::Wanted => false,
+            Outcome::Wanted(_) => false,
             Outcome::NoSuchName | Outcome::NoAddresses => !self.wanted.is_empty(),
             _ => true,
         })
@@ -156,7 +161,12 @@ impl fmt::Display for Picture {
         if self.wanted.is_empty() {
             return write!(f, "gone from {authorities}");
         }
-        write!(f, "{} from {authorities}, {}", list(&self.wanted), count(&self.resolvers, "resolver"))
+        let told = self.authorities.iter().filter_map(|heard| match &heard.outcome {
+            Outcome::Wanted(addresses) => Some(addresses.iter().copied()),
+            _ => None,
+        });
+        let told: BTreeSet<IpAddr> = told.flatten().collect();
+        write!(f, "{} from {authorities}, {}", list(&told), count(&self.resolvers, "resolver"))
     }
 }
 
@@ -164,7 +174,7 @@ impl Picture {
     fn line(&self, heard: &Heard) -> String {
         let (name, server) = (&self.name, &heard.server);
         match &heard.outcome {
-            Outcome::Wanted => format!("{server} says {} for {name}", list(&self.wanted)),
+            Outcome::Wanted(addresses) => format!("{server} says {} for {name}", list(addresses)),
             Outcome::Wrong(addresses) if self.wanted.is_empty() => {
                 format!("{server} still says {} for {name}", list(addresses))
             }
@@ -202,7 +212,8 @@ pub(super) fn judge(
     let found: BTreeSet<IpAddr> =
         ends.iter().zip(both).flat_map(|(end, answer)| addresses(end, answer)).collect();
     if !found.is_empty() {
-        return if found == *wanted { Outcome::Wanted } else { Outcome::Wrong(found) };
+        // Any of them will do, and nothing else beside.
+        return if found.is_subset(wanted) { Outcome::Wanted(found) } else { Outcome::Wrong(found) };
     }
     if let Some(end) = ends.iter().find(|end| *end != name) {
         return Outcome::Alias(end.to_ascii().trim_end_matches('.').to_owned());

@@ -33,7 +33,7 @@ pub enum Deletion {
 impl Writer<'_> {
     /// Deletes what was seen. A conflict means that it has changed since: look again.
     pub async fn delete(&self, seen: &Seen, dependents: Dependents) -> Result<Deletion> {
-        let (Some(object), Some(look)) = (seen.object(), &seen.look) else { return Ok(Deletion::Absent) };
+        let Some(object) = seen.object() else { return Ok(Deletion::Absent) };
         let doing = || format!("delete {}", seen.name());
         match object.owner(&self.environment) {
             Owner::Own(mark) => {
@@ -43,6 +43,13 @@ impl Writer<'_> {
             Owner::Nobody => return Ok(Deletion::Foreign("it carries no mark of berth".to_owned())),
             Owner::Foreign(why) => return Ok(Deletion::Foreign(why)),
         }
+        self.delete_anyones(seen, dependents).await
+    }
+
+    /// The same, whoever has made it: only for what is within an environment's own cluster, which is ours as a whole.
+    pub async fn delete_anyones(&self, seen: &Seen, dependents: Dependents) -> Result<Deletion> {
+        let (Some(object), Some(look)) = (seen.object(), &seen.look) else { return Ok(Deletion::Absent) };
+        let doing = || format!("delete {}", seen.name());
         if object.is_ending() {
             return Ok(Deletion::UnderWay);
         }

@@ -10,7 +10,7 @@ mod visit;
 
 pub use docker::Docker;
 
-use super::{Failure, Kind, RUN_HEADER};
+use super::{Failure, Kind, RUN_HEADER, is_loopback};
 use crate::domain::image::{DOCKER_HUB, Digest, Image};
 use reqwest::{
     Client, Url,
@@ -115,11 +115,6 @@ impl Registries {
 /// Plain HTTP only where it is allowed.
 fn may_speak(url: &Url, plain: &BTreeSet<String>) -> bool {
     url.scheme() == "https" || url.scheme() == "http" && (is_loopback(url) || plain.contains(&place(url)))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 /// Host, and port if it is not the scheme's own.

@@ -84,8 +84,8 @@ impl Vault {
             .role_name(role)
             .policies(policies.to_vec())
             .no_default_policy(true)
-            .ttl(format!("{}s", BORN.min(life).as_secs()))
-            .explicit_max_ttl(format!("{}s", life.as_secs()))
+            .ttl(seconds(BORN.min(life)))
+            .explicit_max_ttl(seconds(life))
             .meta(meta.clone().into_iter().collect::<HashMap<_, _>>())
             .build()?;
         let made = api::auth(&*client, request).await.map_err(|error| told(&error))?;
@@ -104,8 +104,7 @@ impl Vault {
     /// Lets it last for so long from now.
     pub async fn renew_accessor(&self, accessor: &str, increment: Duration) -> Result<Renewal> {
         let client = self.0.client().await?;
-        let increment = format!("{}s", increment.as_secs());
-        match vaultrs::token::renew_accessor(&*client, accessor, Some(&increment)).await {
+        match vaultrs::token::renew_accessor(&*client, accessor, Some(&seconds(increment))).await {
             Ok(renewed) => Ok(Renewal::Lasts(Duration::from_secs(renewed.lease_duration))),
             Err(error) if is_unknown(&error) => Ok(Renewal::Gone),
             Err(error) => {
@@ -153,6 +152,11 @@ impl Vault {
             format!("the token must not have expired, and its policy must allow `update` on `{path}`");
         failure::told(Told { doing, object: &object, refused: &refused, invalid, unavailable }, error)
     }
+}
+
+/// To Vault 0 is not said, and what is not said is as long as it gets.
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs().max(1))
 }
 
 /// A revocation of what is not there is no failure to Vault.

@@ -4,7 +4,7 @@
 //! Helm follows every link in a chart, so a chart's links must not lead out of it. Must never: let a value of a variable
 //! become a key; give helm a way to a cluster.
 
-use super::Tools;
+use super::Renderer;
 use crate::{
     clients::{child::Command, files},
     domain::{template::Variables, yaml},
@@ -18,10 +18,10 @@ use std::{ffi::OsString, fs, path::Path};
 /// Where the Helm controller looks for its objects.
 const CONTROLLER: &str = "kube-system";
 
-pub(super) async fn objects(chart: &Chart, variables: &Variables, tools: &Tools) -> Result<Vec<Value>> {
+pub(super) async fn objects(chart: &Chart, variables: &Variables, renderer: &Renderer) -> Result<Vec<Value>> {
     let values = values(chart, variables)?;
     let (repo, name) = match &chart.from {
-        ChartFrom::Directory(directory) => return rendered(chart, directory, &values, tools).await,
+        ChartFrom::Directory(directory) => return rendered(chart, directory, &values, renderer).await,
         ChartFrom::Repository { repo, name } => (Some(repo), name),
         ChartFrom::Registry(reference) => (None, reference),
     };
@@ -47,11 +47,11 @@ async fn rendered(
     chart: &Chart,
     directory: &Path,
     values: &Map<String, Value>,
-    tools: &Tools,
+    renderer: &Renderer,
 ) -> Result<Vec<Value>> {
     let real = super::directory(directory)?;
     files::keeps_to_itself(&real)?;
-    let Some(program) = tools.surroundings.find("helm") else {
+    let Some(program) = renderer.surroundings.find("helm") else {
         let message = format!("the chart in {} needs `helm`, and it is not on the PATH", directory.display());
         return Err(super::wrong(message, Some("install it in a step before")));
     };
@@ -66,7 +66,7 @@ async fn rendered(
     let command =
         Command { program, arguments, directory: &real, variables: vec![], limit: super::RENDERING };
     let name = format!("the chart in {}", directory.display());
-    let text = super::rendered_by(&command, tools, &name).await?;
+    let text = renderer.output(&command, &name).await?;
     // Its placeholders are those of its values: what a template writes itself is the chart's own.
     yaml::documents(&name, &text).map_err(|mistake| super::wrong(mistake, None))
 }

@@ -3,15 +3,15 @@
 //! Its files lie below its own directory (the load restrictor, which also follows links), and it runs no program: plug-ins,
 //! functions and charts stay off. Must never: pass an option by which that would change.
 
-use super::Tools;
+use super::Renderer;
 use crate::{clients::child::Command, domain::template::Variables};
 use anyhow::Result;
 use serde_json::Value;
 use std::{ffi::OsString, path::Path};
 
-pub(super) async fn objects(path: &Path, variables: &Variables, tools: &Tools) -> Result<Vec<Value>> {
+pub(super) async fn objects(path: &Path, variables: &Variables, renderer: &Renderer) -> Result<Vec<Value>> {
     let directory = super::directory(path)?;
-    let find = |program: &str| tools.surroundings.find(program);
+    let find = |program: &str| renderer.surroundings.find(program);
     let (program, verb) = match (find("kustomize"), find("kubectl")) {
         (Some(kustomize), _) => (kustomize, "build"),
         (None, Some(kubectl)) => (kubectl, "kustomize"),
@@ -26,6 +26,6 @@ pub(super) async fn objects(path: &Path, variables: &Variables, tools: &Tools) -
     let command =
         Command { program, arguments, directory: &directory, variables: vec![], limit: super::RENDERING };
     let name = format!("the kustomization in {}", path.display());
-    let text = super::rendered_by(&command, tools, &name).await?;
+    let text = renderer.output(&command, &name).await?;
     super::filled(&name, &text, variables)
 }

@@ -10,11 +10,14 @@ mod kustomize;
 mod manifests;
 
 use crate::{
-    clients::{child::Surroundings, files},
+    clients::{
+        child::{self, Surroundings},
+        files,
+    },
     clock::Clock,
     domain::{template::Variables, yaml},
     errors::{Exit, UserError},
-    settings::{Form, Source},
+    settings::{ChartFrom, Form, Source},
 };
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::Value;
@@ -31,7 +34,7 @@ pub const RENDERING: Duration = Duration::from_secs(120);
 
 /// What renders.
 #[derive(Debug, Clone)]
-pub struct Tools {
+pub struct Renderer {
     /// What child processes get of the outside, and where programs are.
     pub surroundings: Surroundings,
     /// By which they are timed.
@@ -47,14 +50,19 @@ pub struct Rendered {
     pub application: Option<Value>,
 }
 
-/// All objects of a source, with every placeholder substituted.
-pub async fn objects(source: &Source, variables: &Variables, tools: &Tools) -> Result<Rendered> {
-    let rendered = async {
+impl Renderer {
+    /// All objects of a source, with every placeholder substituted.
+    pub async fn render(&self, source: &Source, variables: &Variables) -> Result<Rendered> {
+        let rendered = self.rendered(source, variables).await;
+        rendered.map_err(|error| at(&source.place, error))
+    }
+
+    async fn rendered(&self, source: &Source, variables: &Variables) -> Result<Rendered> {
         within(source)?;
         let rendered = match &source.form {
             Form::Manifests(path) => plain(manifests::objects(path, variables)?),
-            Form::Kustomize(directory) => plain(kustomize::objects(directory, variables, tools).await?),
-            Form::Chart(chart) => plain(chart::objects(chart, variables, tools).await?),
+            Form::Kustomize(directory) => plain(kustomize::objects(directory, variables, self).await?),
+            Form::Chart(chart) => plain(chart::objects(chart, variables, self).await?),
             Form::ArgoCd(file) => {
                 let application = Some(argo_cd::application(file, variables)?);
                 Rendered { objects: Vec::new(), application }
@@ -62,9 +70,26 @@ pub async fn objects(source: &Source, variables: &Variables, tools: &Tools) -> R
         };
         counted(&rendered.objects)?;
         Ok(rendered)
-    };
-    let rendered: Result<Rendered> = rendered.await;
-    rendered.map_err(|error| at(&source.place, error))
+    }
+
+    /// What a program rendered, if it did so in full.
+    async fn output(&self, command: &child::Command<'_>, what: &str) -> Result<String> {
+        let ended = child::run(command, &self.surroundings, &self.clock, &mut |_, _| {}).await?;
+        let program = command.program.display();
+        if !ended.end.is_success() {
+            let said = ended.err.end();
+            let because = if said.is_empty() { anyhow!("it said nothing") } else { anyhow!(said) };
+            return Err(
+                because.context(UserError::new(Exit::Failed, format!("{what}: {program} {}", ended.end)))
+            );
+        }
+        if !ended.out.is_whole() {
+            let total = ended.out.total;
+            return Err(wrong(format!("{what}: {program} wrote {total} bytes, and that is too much"), None));
+        }
+        String::from_utf8(ended.out.bytes)
+            .map_err(|_| wrong(format!("{what}: what {program} wrote is no text"), None))
+    }
 }
 
 fn plain(objects: Vec<Value>) -> Rendered {
@@ -85,7 +110,6 @@ fn at(place: &str, error: anyhow::Error) -> anyhow::Error {
 
 /// An author who may be hostile names nothing that is not in the checkout, be it by links.
 fn within(source: &Source) -> Result<()> {
-    use crate::settings::ChartFrom;
     let Some(checkout) = &source.checkout else { return Ok(()) };
     let mut named: Vec<&Path> = match &source.form {
         Form::Manifests(path) | Form::Kustomize(path) | Form::ArgoCd(path) => vec![path],
@@ -132,28 +156,4 @@ fn wrong(message: impl std::fmt::Display, hint: Option<&str>) -> anyhow::Error {
         Some(hint) => error.hint(hint).into(),
         None => error.into(),
     }
-}
-
-/// What a program rendered, if it did so in full.
-async fn rendered_by(
-    command: &crate::clients::child::Command<'_>,
-    tools: &Tools,
-    what: &str,
-) -> Result<String> {
-    use crate::clients::child;
-    let ended = child::run(command, &tools.surroundings, &tools.clock, &mut |_, _| {}).await?;
-    let program = command.program.display();
-    if !ended.end.is_success() {
-        let said = ended.err.end();
-        let because = if said.is_empty() { anyhow!("it said nothing") } else { anyhow!(said) };
-        return Err(because.context(UserError::new(Exit::Failed, format!("{what}: {program} {}", ended.end))));
-    }
-    if !ended.out.is_whole() {
-        return Err(wrong(
-            format!("{what}: {program} wrote {} bytes, and that is too much", ended.out.total),
-            None,
-        ));
-    }
-    String::from_utf8(ended.out.bytes)
-        .map_err(|_| wrong(format!("{what}: what {program} wrote is no text"), None))
 }

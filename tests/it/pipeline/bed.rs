@@ -1,17 +1,16 @@
 //! One world, and the processes that run in it.
 
-use crate::bed::{ROOT, crypto};
-use anyhow::Result;
-use async_trait::async_trait;
+use crate::bed::{MOUNT, ROOT, crypto};
 use berth::{
     assemble::{self, Clusters, Outside},
-    clock::Clock,
-    domain::{
-        holder::Holder,
-        intent::{Occasion, Wanted},
-        report::Report,
+    clients::{
+        child::Surroundings,
+        github::{self, GitHub},
+        vault::{Access, Auth, TIMEOUT, Vault},
     },
-    engine::{Asked, Engine, Event, Ids, Pace as Tries, Retry, Wishes},
+    clock::Clock,
+    domain::{holder::Holder, intent::Occasion, report::Report},
+    engine::{Engine, Event, Ids, Pace as Tries, Pulls, Retry},
     rehearsal::{
         Server, World,
         example::{Credentials, NUMBER, REPOSITORY},
@@ -21,8 +20,8 @@ use berth::{
     },
     reporters::Reporters,
     settings::{Environment, Flags, Settings, Sources, Trust},
-    steps::Tools,
-    stores::vault::{Access, Auth, TIMEOUT, VaultStore},
+    steps::{Tools, tests::Shown},
+    stores::vault::VaultStore,
 };
 use jiff::SignedDuration;
 use std::{
@@ -30,6 +29,7 @@ use std::{
     sync::{Arc, MutexGuard, OnceLock},
     time::Duration,
 };
+use tempfile::TempDir;
 
 /// The world's own runtime: it outlives every process.
 fn ground() -> &'static tokio::runtime::Runtime {
@@ -48,10 +48,24 @@ pub(super) fn holder() -> Holder {
     Holder::PullRequest(format!("{REPOSITORY}#{NUMBER}").parse().unwrap())
 }
 
+/// The pull request is closed, if it is not.
+pub(super) fn close(served: &Served) {
+    let mut world = served.lock();
+    let is_open = world.github.repository(REPOSITORY).unwrap().pull(NUMBER).unwrap().state == PullState::Open;
+    if is_open {
+        world.github.close(REPOSITORY, NUMBER, "ada").unwrap();
+    }
+}
+
+pub(super) fn push(served: &Served, commit: char) {
+    served.lock().github.push(REPOSITORY, NUMBER, "ada", &sha(commit)).unwrap();
+}
+
 pub(super) struct Bed {
     pub(super) served: Served,
     pub(super) clock: Clock,
     settings: Settings,
+    _files: TempDir,
 }
 
 impl Bed {
@@ -60,7 +74,11 @@ impl Bed {
         let clock = Clock::stepped(world.now());
         let served = ground().block_on(Served::start(world)).unwrap();
         served.play(Pace::AT_ONCE);
-        Self { served, clock, settings: settings() }
+        // The shell tool leaves it like this, too.
+        served.lock().vault.put(&format!("{ROOT}/ip-allocations"), serde_json::Map::new());
+        served.gate.invariant(super::invariants::no_address_twice);
+        let (settings, _files) = settings();
+        Self { served, clock, settings, _files }
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
@@ -77,11 +95,11 @@ impl Bed {
     }
 
     pub(super) fn close(&self) {
-        self.world().github.close(REPOSITORY, NUMBER, "ada").unwrap();
+        close(&self.served);
     }
 
     pub(super) fn push(&self, commit: char) {
-        self.world().github.push(REPOSITORY, NUMBER, "ada", &sha(commit)).unwrap();
+        push(&self.served, commit);
     }
 
     /// No player was refused anything, and no invariant broke.
@@ -93,6 +111,21 @@ impl Bed {
     /// All that there is, but for what tells one run from another.
     pub(super) fn canonical(&self) -> String {
         super::canonical::of(&self.world())
+    }
+
+    /// The commit that is deployed.
+    pub(super) fn deployed(&self) -> Option<String> {
+        let world = self.world();
+        let config = world.environment.get("configmaps", "default", "shop")?;
+        config["data"]["commit"].as_str().map(str::to_owned)
+    }
+
+    /// Closed, removed, cooled and freed, by as many processes as that takes.
+    pub(super) fn end(&self) {
+        self.close();
+        self.run("end", Occasion::Event);
+        self.pass(601);
+        self.run("freed", Occasion::Sweep);
     }
 
     /// One process, to its end; `None`: it was killed.
@@ -119,39 +152,36 @@ impl Bed {
             address: self.served.url(Server::Vault),
             namespace: None,
             ca: None,
-            mount: "kv".to_owned(),
-            path: ROOT.to_owned(),
             auth: Auth::Token(Credentials::default().vault.into()),
             timeout: TIMEOUT,
         };
+        let github = github::Access {
+            address: self.served.url(Server::GitHub),
+            token: Credentials::default().github.into(),
+            timeout: TIMEOUT,
+        };
+        let github = GitHub::new(github, clock.clone(), run).unwrap();
         let outside = Outside {
-            store: Arc::new(VaultStore::new(access, clock.clone(), run).unwrap()),
+            store: Arc::new(VaultStore::new(Vault::new(access, clock.clone(), run).unwrap(), MOUNT, ROOT)),
             clusters: Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone()),
-            wishes: Arc::new(OnGitHub(self.served.clone())),
+            wishes: Arc::new(Pulls(github)),
             reporters: Reporters::default(),
             clock,
             ids: Ids::of(run).unwrap(),
             pace: Tries { first: Duration::ZERO, most: Duration::ZERO, tries: 1000 },
             retry: Retry { first: Duration::ZERO, most: Duration::ZERO, ..Retry::default() },
-            tools: Tools { kubeconfig: None, mask: |_| {} },
+            tools: Tools {
+                kubeconfig: None,
+                mask: |_| {},
+                vault: None,
+                dns: None,
+                registries: None,
+                surroundings: Surroundings::of(|_| None),
+                shown: Shown::Plain(Arc::new(|_| {})),
+                clock: self.clock.clone(),
+            },
         };
         assemble::engine(&self.settings, &holder(), outside).unwrap()
-    }
-}
-
-/// As the embedded GitHub has it.
-struct OnGitHub(Served);
-
-#[async_trait(?Send)]
-impl Wishes for OnGitHub {
-    async fn of(&self, _: &Holder) -> Result<Asked> {
-        let world = self.0.lock();
-        let pull = world.github.repository(REPOSITORY).unwrap().pull(NUMBER).unwrap();
-        let wanted = match pull.state {
-            PullState::Open => Wanted::Up(Some(pull.head.sha.parse().unwrap())),
-            _ => Wanted::Down,
-        };
-        Ok(Asked { wanted, merge: None })
     }
 }
 
@@ -164,17 +194,29 @@ providers:
   k3s: {kind: capi-k3s, copy-secrets: [dev/proxmox-credentials]}
 ";
 
-fn settings() -> Settings {
+const APP: &str = "version: 1\ndeploy: {manifests: app.yaml}\n";
+
+/// What tells which commit was deployed last.
+const MANIFESTS: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: shop}
+data: {commit: \"${HEAD_SHA}\", host: \"${HOST}\", address: \"${ADDRESS}\"}
+";
+
+/// With the files that they name: those must live as long.
+fn settings() -> (Settings, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("platform.yaml"), PLATFORM).unwrap();
-    let variables = [(std::ffi::OsString::from("HOME"), std::ffi::OsString::from("/home/ann"))];
-    Settings::load(&Sources {
-        environment: &Environment::of(variables),
+    for (name, text) in [("platform.yaml", PLATFORM), ("berth.yaml", APP), ("app.yaml", MANIFESTS)] {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    let settings = Settings::load(&Sources {
+        environment: &Environment::of([("HOME", "/home/ann")]),
         directory: directory.path(),
         platform: Some("platform.yaml".into()),
         config: None,
         trust: Trust::App,
         flags: Flags::default(),
-    })
-    .unwrap()
+    });
+    (settings.unwrap(), directory)
 }

@@ -2,4 +2,7 @@
 
 mod bed;
 mod canonical;
+mod crash;
+mod interleavings;
+mod invariants;
 mod stories;

@@ -1,0 +1,187 @@
+//! The configured secrets are in the environment, and, if it is asked for, a token of Vault of its own; undone: the token is
+//! revoked, the rest goes with the cluster.
+//!
+//! A token is born with minutes to live, is written down by its accessor, and only then made to last: one that a killed run
+//! has left behind ends by itself. Must never: give berth's own token away; show a value; take a secret that could not be
+//! read for one without entries.
+
+use super::{ACCESS, Context, SECRETS, Step, settled};
+use crate::{
+    clients::{
+        kubernetes::manifest::Bundle,
+        vault::{Renewal, Vault},
+    },
+    documents::{Document, Key, Read, remove_surely, write_surely},
+    domain::{claim::ObjectName, plan::Spec},
+    errors::{Exit, UserError},
+    progress::Progress,
+    providers::{Access, Inside},
+    settings::{Namespace, Secret, VaultPath, VaultToken},
+};
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use k8s_openapi::ByteString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// See the module.
+pub struct Secrets {
+    /// How long it may take.
+    pub patience: Duration,
+    /// What is fetched, and where it is put.
+    pub secrets: Vec<Secret>,
+    /// A token of its own.
+    pub token: Option<VaultToken>,
+    /// Where they come from; `None`: berth keeps no documents in Vault.
+    pub vault: Option<(Arc<Vault>, VaultPath)>,
+    /// Told each value, which must never be shown.
+    pub mask: fn(&str),
+}
+
+#[async_trait(?Send)]
+impl Step for Secrets {
+    fn spec(&self) -> Spec {
+        Spec { name: SECRETS, needs: &[ACCESS], patience: self.patience }
+    }
+
+    async fn ensure(&self, cx: &Context<'_>) -> Result<Progress> {
+        if self.secrets.is_empty() && self.token.is_none() {
+            return Ok(Progress::done("none are asked for"));
+        }
+        let inside = match cx.provider.inside(cx.scope).await? {
+            Inside::Open(access) => access,
+            Inside::NotYet(wait) => return Ok(Progress::Waiting(wait)),
+            Inside::Gone => return Err(super::gone(cx.scope)),
+        };
+        let mut objects = self.fetched(cx).await?;
+        if let Some(token) = &self.token {
+            objects.extend(self.token(cx, &inside, token).await?);
+        }
+        let namespaces: BTreeSet<String> = objects
+            .iter()
+            .filter_map(|one| Some(one["metadata"]["namespace"].as_str()?.to_owned()))
+            .collect();
+        let namespaces = namespaces.iter().map(|name| super::namespace(name));
+        let (shared, all): (Vec<ObjectName>, Vec<Value>) =
+            namespaces.map(|one| (ObjectName::of(&one), one)).unzip();
+        let bundle = Bundle::of(all.into_iter().chain(objects))?.sharing(shared);
+        inside.kubernetes.writer(cx.fence).apply(&bundle).await?;
+        let count = self.secrets.len() + usize::from(self.token.is_some());
+        Ok(Progress::done(format!("{count} in place")))
+    }
+
+    async fn remove(&self, cx: &Context<'_>) -> Result<Progress> {
+        let key = Key::Token(cx.scope.name.clone());
+        let (document, version) = match cx.store.read(&key).await? {
+            Read::Absent { .. } => return Ok(Progress::done("no token")),
+            Read::Present { document, version } => (document, version),
+        };
+        let accessor = accessor(&document, &cx.store.place(&key))?;
+        self.vault()?.revoke_accessor(&accessor).await?;
+        settled(remove_surely(cx.store, &key, &version).await, &cx.store.place(&key))?;
+        Ok(Progress::done("token revoked"))
+    }
+}
+
+impl Secrets {
+    fn vault(&self) -> Result<&Vault> {
+        let vault = self.vault.as_ref().map(|(vault, _)| &**vault);
+        vault.ok_or_else(|| {
+            UserError::usage("secrets come from Vault, and no Vault is configured")
+                .hint("set `store.vault` in the platform file, or VAULT_ADDR")
+                .into()
+        })
+    }
+
+    /// The Secrets that are asked for, with what Vault has for them now.
+    async fn fetched(&self, cx: &Context<'_>) -> Result<Vec<Value>> {
+        let variables = cx.scope.variables();
+        let mut objects = Vec::new();
+        for secret in &self.secrets {
+            let (vault, mount) =
+                (self.vault()?, self.vault.as_ref().map(|(_, mount)| mount.as_ref()).unwrap_or_default());
+            let path = secret.path(cx.scope.holder.repository(), &variables)?;
+            let Read::Present { document, .. } = vault.read(mount, path.as_ref()).await? else {
+                let message =
+                    format!("there is nothing at {mount}/{path} in Vault, for the secret {}", secret.name);
+                let hint = format!("write it: vault kv put -mount={mount} {path} key=value");
+                return Err(UserError::new(Exit::Failed, message).hint(hint).into());
+            };
+            objects.push(self.object(&secret.namespace, secret.name.as_ref(), &document));
+        }
+        Ok(objects)
+    }
+
+    fn object(&self, namespace: &Namespace, name: &str, document: &Document) -> Value {
+        let data: Map<String, Value> = document
+            .iter()
+            .map(|(key, value)| {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                text.lines().filter(|line| line.len() > 3).for_each(self.mask);
+                (key.clone(), json!(ByteString(text.into_bytes())))
+            })
+            .collect();
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {"name": name, "namespace": namespace.as_ref()},
+            "data": data,
+        })
+    }
+
+    /// A Secret with a token that lasts; `None`: it is there already.
+    async fn token(&self, cx: &Context<'_>, inside: &Access, asked: &VaultToken) -> Result<Option<Value>> {
+        let (vault, key) = (self.vault()?, Key::Token(cx.scope.name.clone()));
+        let place = cx.store.place(&key);
+        let name = ObjectName {
+            api_version: "v1".to_owned(),
+            kind: "Secret".to_owned(),
+            namespace: Some(asked.namespace.to_string()),
+            name: asked.name.to_string(),
+        };
+        let (there, read) = (inside.kubernetes.observe(&name).await?, cx.store.read(&key).await?);
+        let rest = rest(cx, asked.ttl);
+        if let Some(document) = read.document() {
+            let accessor = accessor(document, &place)?;
+            // Written down before it was made to last: a run may have died between the two.
+            let lasts = vault.renew_accessor(&accessor, rest).await? != Renewal::Gone;
+            if lasts && there.object().is_some() {
+                return Ok(None);
+            }
+            // It was never handed over, and cannot be read again.
+            vault.revoke_accessor(&accessor).await?;
+        }
+        let meta = BTreeMap::from([("environment".to_owned(), cx.scope.name.to_string())]);
+        let made = vault.create_token(asked.role.as_ref(), &asked.policies, rest, &meta).await?;
+        (self.mask)(made.token.expose_secret());
+        let document = Document::from_iter([("accessor".to_owned(), json!(made.accessor))]);
+        let written = write_surely(cx.store, &key, &document, read.version()).await;
+        settled(written.map(drop), &place)?;
+        if vault.renew_accessor(&made.accessor, rest).await? == Renewal::Gone {
+            let message = format!("the token of {} has ended before it could be handed over", cx.scope.name);
+            return Err(UserError::new(Exit::Failed, message).hint("run again to make another").into());
+        }
+        let token: &SecretString = &made.token;
+        let document = Document::from_iter([("token".to_owned(), json!(token.expose_secret()))]);
+        Ok(Some(self.object(&asked.namespace, asked.name.as_ref(), &document)))
+    }
+}
+
+/// As long as was asked for, and no longer than the environment.
+fn rest(cx: &Context<'_>, asked: SignedDuration) -> Duration {
+    let left = cx.fence.claim().expires().duration_since(cx.clock.now());
+    asked.min(left).max(SignedDuration::from_secs(60)).unsigned_abs()
+}
+
+fn accessor(document: &Document, place: &str) -> Result<String> {
+    let accessor = document.get("accessor").and_then(Value::as_str).map(str::to_owned);
+    accessor.with_context(|| {
+        UserError::new(Exit::Unknown, format!("{place} holds no accessor of a token"))
+            .hint("look which token it was, revoke that, and remove the document")
+    })
+}

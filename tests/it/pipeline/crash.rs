@@ -1,0 +1,104 @@
+//! A process dies at its k-th mutating request, for every k: before it lands, or after it landed and before the answer. The
+//! same event again ends in the same world as a run that was never killed.
+
+use super::{
+    bed::{Bed, sha},
+    canonical::same,
+};
+use berth::{
+    domain::{intent::Occasion, report::Outcome},
+    rehearsal::gate::Verdict,
+};
+
+fn kill_at(bed: &Bed, k: usize, how: &Verdict) {
+    let (how, mut count) = (how.clone(), 0);
+    bed.served.gate.rule(move |request| {
+        count += usize::from(request.mutates());
+        if request.mutates() && count == k { how.clone() } else { Verdict::Pass }
+    });
+}
+
+#[track_caller]
+fn up(bed: &Bed, run: &str) {
+    let report = bed.run(run, Occasion::Event).unwrap();
+    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+}
+
+fn clean(end: bool) -> String {
+    let bed = Bed::new();
+    up(&bed, "clean");
+    if end {
+        bed.end();
+    }
+    bed.unbroken();
+    bed.canonical()
+}
+
+#[test]
+fn killed_at_any_request_of_an_up_the_next_event_ends_in_the_same_world() {
+    let (stands, gone) = (clean(false), clean(true));
+    let mut cases = 0;
+    for how in [Verdict::DieBefore, Verdict::DieAfter] {
+        for k in 1.. {
+            let mut killed = false;
+            for then in ["the same event", "a push", "a close"] {
+                let what = format!("{how:?} at request {k}, then {then}");
+                let bed = Bed::new();
+                kill_at(&bed, k, &how);
+                killed = bed.run("dies", Occasion::Event).is_none();
+                bed.served.gate.open();
+                match then {
+                    "the same event" => {
+                        up(&bed, "again");
+                        same(&bed.canonical(), &stands, &what);
+                    }
+                    "a push" => {
+                        bed.push('b');
+                        up(&bed, "again");
+                        assert_eq!(bed.deployed(), Some(sha('b')), "{what}");
+                    }
+                    _ => {}
+                }
+                bed.end();
+                same(&bed.canonical(), &gone, &what);
+                bed.unbroken();
+                cases += 1;
+            }
+            if !killed {
+                assert!(k > 12, "an up has more than {k} mutating requests");
+                break;
+            }
+        }
+    }
+    println!("{cases} cases");
+}
+
+#[test]
+fn killed_at_any_request_of_a_down_the_next_event_finishes_it() {
+    let gone = clean(true);
+    let mut cases = 0;
+    for how in [Verdict::DieBefore, Verdict::DieAfter] {
+        for k in 1.. {
+            let what = format!("{how:?} at request {k}");
+            let bed = Bed::new();
+            up(&bed, "up");
+            bed.close();
+            kill_at(&bed, k, &how);
+            let first = bed.run("dies", Occasion::Event);
+            bed.pass(601);
+            let second = bed.run("dies", Occasion::Sweep);
+            bed.served.gate.open();
+            bed.run("again", Occasion::Event);
+            bed.pass(601);
+            bed.run("freed", Occasion::Sweep);
+            same(&bed.canonical(), &gone, &what);
+            bed.unbroken();
+            cases += 1;
+            if first.is_some() && second.is_some() {
+                assert!(k > 7, "a down has more than {k} mutating requests");
+                break;
+            }
+        }
+    }
+    println!("{cases} cases");
+}
