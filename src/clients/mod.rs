@@ -3,6 +3,7 @@
 //! All of them tell a failure by what its caller would do about it ([`Kind`]). Must never: be told apart by callers
 //! through status codes; retry; say "absent" by an error.
 
+pub mod child;
 pub mod dns;
 pub mod files;
 pub mod github;

@@ -10,6 +10,7 @@ pub mod names;
 
 pub mod name_server;
 
+pub mod history;
 pub mod holder;
 
 pub mod pool;

@@ -64,11 +64,11 @@ pub struct Var {
     pub value: Value,
 }
 
-impl App {
-    /// Adds the app's own variables to those of berth.
-    pub fn variables(&self, built_in: &Variables) -> Result<Variables, Vec<Mistake>> {
+impl Var {
+    /// Adds these to those of berth.
+    pub fn over(built_in: &Variables, own: &[Self]) -> Result<Variables, Vec<Mistake>> {
         let mut all = built_in.clone();
-        for Var { name, value } in &self.vars {
+        for Var { name, value } in own {
             all.set(name.as_ref(), built_in.fill(value)?);
         }
         Ok(all)

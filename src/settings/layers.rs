@@ -107,6 +107,10 @@ impl<'a> Place<'a> {
         }
         Ok(file)
     }
+    /// What no path that stands here may lead out of, if its author may be hostile.
+    pub(super) fn checkout(&self) -> Option<&'a Path> {
+        (self.source.origin == Origin::App).then_some(&*self.source.root)
+    }
     /// Which directory relative paths begin in here.
     pub(super) fn directory(&self) -> &Path {
         &self.source.base

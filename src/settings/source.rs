@@ -13,7 +13,10 @@ use super::{
 };
 use crate::errors::UserError;
 use serde_json::{Map, Value};
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// What is applied, and where that was said.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +25,8 @@ pub struct Source {
     pub place: String,
     /// Which of its forms it has.
     pub form: Form,
+    /// The checkout, if it comes with the code under review: what is read for it lies in there, wherever links lead.
+    pub checkout: Option<PathBuf>,
 }
 
 /// The forms of a source. Paths can be opened as they are.
@@ -181,7 +186,7 @@ fn resolve(
         Kind::ArgoCd => Form::ArgoCd(path(|s| s.argo_cd.as_ref())?),
         Kind::Chart => Form::Chart(Box::new(chart(keys, what, names)?)),
     };
-    Ok(Source { place: place.to_string(), form })
+    Ok(Source { place: place.to_string(), form, checkout: place.checkout().map(Path::to_owned) })
 }
 
 fn only_for_charts(keys: &Keys<'_>, kind: Kind) -> Result<(), UserError> {
@@ -297,5 +302,5 @@ pub(super) fn cloudnative_pg(place: String) -> Source {
         values: Map::new(),
         values_files: Vec::new(),
     };
-    Source { place, form: Form::Chart(Box::new(chart)) }
+    Source { place, form: Form::Chart(Box::new(chart)), checkout: None }
 }

@@ -54,8 +54,7 @@ impl InsideStep for Deploy {
 
     async fn ensure(&self, cx: &Context<'_>, inside: &Access) -> Result<Progress> {
         let Some(deploy) = &self.app.deploy else { return Ok(Progress::done("no app is configured")) };
-        let variables =
-            self.app.variables(&cx.scope.variables()).map_err(|mistakes| unknown(&mistakes, cx.scope))?;
+        let variables = super::variables(cx.scope, &self.app.vars)?;
         let images = filled(&deploy.images, &variables, "deploy.images")?;
         if !self.pushed.load(Ordering::Relaxed) {
             if let Some(wait) = self.awaited(&images).await? {
@@ -195,12 +194,6 @@ fn filled(
         Ok((name, text))
     });
     each.collect()
-}
-
-fn unknown(mistakes: &[crate::domain::template::Mistake], scope: &Scope) -> anyhow::Error {
-    let variables = scope.variables();
-    let why = mistakes.first().map_or_else(String::new, |mistake| explain(mistake, variables.names()));
-    UserError::usage(format!("`vars`: {why}")).into()
 }
 
 fn asking(reference: &str, failure: Failure) -> anyhow::Error {

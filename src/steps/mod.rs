@@ -8,25 +8,28 @@ pub mod access;
 pub mod cluster;
 pub mod deploy;
 pub mod dns;
+pub mod health;
 mod install;
 pub mod operators;
 pub mod resources;
 pub mod secrets;
 pub mod sources;
+pub mod tests;
 
 use crate::{
-    clients::{Failure, Kind, dns::Dns, registry::Registries, vault::Vault},
+    clients::{Failure, Kind, child::Surroundings, dns::Dns, registry::Registries, vault::Vault},
     clock::Clock,
     documents::{NotWritten, Store, claims::Fence},
     domain::{
         plan::{Spec, StepName},
         results::Results,
         scope::Scope,
+        template::Variables,
     },
     errors::{Exit, UserError},
     progress::Progress,
     providers::{Access, Guard, Inside, Provider},
-    settings::{CapiK3s, Namespace, Settings, Source, VaultPath},
+    settings::{CapiK3s, Namespace, Settings, Source, Var, VaultPath, explain},
 };
 use anyhow::Result;
 use async_trait::async_trait;
@@ -71,6 +74,10 @@ pub struct Tools {
     pub dns: Option<Arc<Dns>>,
     /// Where images are looked for; `None`: they are not waited for.
     pub registries: Option<Arc<Registries>>,
+    /// What child processes get of the outside.
+    pub surroundings: Surroundings,
+    /// Where what tests print is shown.
+    pub shown: tests::Shown,
     /// Of the process.
     pub clock: Clock,
 }
@@ -79,12 +86,14 @@ pub struct Tools {
 /// does without.
 pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<dyn Step>> {
     let patience = |step| settings.app.timeouts.of(step).map_or(PATIENCE, SignedDuration::unsigned_abs);
-    let Tools { kubeconfig, mask, vault, dns, registries, clock } = tools;
+    let Tools { kubeconfig, mask, vault, dns, registries, surroundings, shown, clock } = tools;
     let (inside, app) = (of.map(|of| &of.inside), &settings.app);
-    let renderer = Arc::new(sources::Renderer {});
+    let renderer = sources::Renderer { surroundings: surroundings.clone(), clock: clock.clone() };
+    let renderer = Arc::new(renderer);
     let rendering = |sources: &[Source]| Rendering::new(sources.to_vec(), renderer.clone());
     let platform = inside.map_or(&[][..], |inside| &inside.secrets);
     let namespace: Namespace = "default".parse().expect("a namespace of every cluster");
+    let default = namespace.clone();
     let image_wait = app.deploy.as_ref().map_or(SignedDuration::ZERO, |deploy| deploy.image_wait);
     vec![
         Box::new(cluster::Cluster { patience: patience(CLUSTER) }),
@@ -117,6 +126,27 @@ pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<d
             pushed: AtomicBool::new(false),
         })),
         Box::new(Within(dns::Names { patience: patience(DNS), dns, clock })),
+        asked(
+            Spec { name: HEALTH, needs: &[DNS], patience: patience(HEALTH) },
+            app.health.clone().map(|health| health::Healthy {
+                health,
+                vars: app.vars.clone(),
+                patience: patience(HEALTH),
+            }),
+        ),
+        asked(
+            Spec { name: TESTS, needs: &[HEALTH], patience: patience(TESTS) },
+            app.tests.clone().map(|tests| tests::Tested {
+                // On top of what the tests themselves may take.
+                patience: patience(TESTS) + tests.timeout.unsigned_abs(),
+                tests,
+                vars: app.vars.clone(),
+                namespace: app.deploy.as_ref().map_or(default, |deploy| deploy.namespace.clone()),
+                surroundings,
+                shown,
+                run: tests::Progressed::default(),
+            }),
+        ),
     ]
 }
 
@@ -176,7 +206,9 @@ pub trait Step {
     async fn remove(&self, cx: &Context<'_>) -> Result<Progress>;
     /// Whether nothing of it is left, by a look from outside: asked once more before addresses are freed, when a request of
     /// a superseded run that was still under way has had its time.
-    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool>;
+    async fn is_undone(&self, _cx: &Context<'_>) -> Result<bool> {
+        Ok(true)
+    }
     /// Whether `remove` works within the environment alone: what it cannot reach there goes with the cluster.
     fn is_within(&self) -> bool {
         false
@@ -259,4 +291,37 @@ fn gone(scope: &Scope) -> anyhow::Error {
     UserError::new(Exit::Failed, message)
         .hint("somebody else has deleted it; run again to make it anew")
         .into()
+}
+
+/// A step, or, if nobody asked for it, one of this name that has nothing to do: others may need it.
+fn asked(spec: Spec, step: Option<impl Step + 'static>) -> Box<dyn Step> {
+    match step {
+        Some(step) => Box::new(step),
+        None => Box::new(Nothing(spec)),
+    }
+}
+
+/// What nobody asked for.
+struct Nothing(Spec);
+
+#[async_trait(?Send)]
+impl Step for Nothing {
+    fn spec(&self) -> Spec {
+        self.0
+    }
+    async fn ensure(&self, _cx: &Context<'_>) -> Result<Progress> {
+        Ok(Progress::done("not asked for"))
+    }
+    async fn remove(&self, _cx: &Context<'_>) -> Result<Progress> {
+        Ok(Progress::done("nothing to undo"))
+    }
+}
+
+/// What placeholders stand for: berth's own names, and the app's.
+fn variables(scope: &Scope, vars: &[Var]) -> Result<Variables> {
+    let built_in = scope.variables();
+    Var::over(&built_in, vars).map_err(|mistakes| {
+        let why = mistakes.first().map_or_else(String::new, |mistake| explain(mistake, built_in.names()));
+        UserError::usage(format!("`vars`: {why}")).into()
+    })
 }

@@ -39,6 +39,10 @@ impl Case {
         fs::write(path, text).expect("a file in ours");
         self
     }
+    /// Where its files are.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.directory.path()
+    }
     pub(crate) fn platform(self, text: &str) -> Self {
         Self { platform: Some("platform.yaml".into()), ..self.file("platform.yaml", text) }
     }

@@ -4,7 +4,7 @@ use crate::settings::{Case, case};
 use berth::{
     domain::{names::RepoName, plan::StepName, template::Variables},
     errors::UserError,
-    settings::{App, Ca, ChartFrom, Form, Pattern, Run, Settings, Source},
+    settings::{App, Ca, ChartFrom, Form, Pattern, Run, Settings, Source, Var},
 };
 use insta::assert_snapshot;
 use jiff::SignedDuration;
@@ -240,7 +240,7 @@ deploy:
     let app = of(text);
     let mut built_in = Variables::default();
     built_in.set("PR_NUMBER", 42);
-    let all = app.variables(&built_in).unwrap();
+    let all = Var::over(&built_in, &app.vars).unwrap();
     assert_eq!(
         all.fill(&json!(["${TEAM}", "${REPLICAS}", "${HOSTS}"])).unwrap(),
         json!(["shop-42", 2, ["a", "b"]])

@@ -13,6 +13,7 @@ pub mod difference;
 mod discovery;
 mod failed;
 mod list;
+mod log;
 pub mod manifest;
 mod object;
 mod observe;
@@ -26,6 +27,7 @@ mod write;
 
 pub use delete::{Deletion, Dependents};
 pub use list::{Listing, list};
+pub use log::{Log, Until};
 pub use object::{Mark, Object, Owner};
 pub use observe::Seen;
 pub use request::{Denial, open, request};

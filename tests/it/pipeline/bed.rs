@@ -4,6 +4,7 @@ use crate::bed::{MOUNT, ROOT, crypto};
 use berth::{
     assemble::{self, Clusters, Outside},
     clients::{
+        child::Surroundings,
         dns::Dns,
         github::{self, GitHub},
         vault::{Access, Auth, TIMEOUT, Vault},
@@ -20,7 +21,7 @@ use berth::{
     },
     reporters::Reporters,
     settings::{Environment, Flags, Settings, Sources, Trust},
-    steps::Tools,
+    steps::{Tools, tests::Shown},
     stores::vault::VaultStore,
 };
 use jiff::SignedDuration;
@@ -182,6 +183,8 @@ impl Bed {
                 vault: None,
                 dns: Some(Arc::new(self.dns())),
                 registries: None,
+                surroundings: Surroundings::of(|_| None),
+                shown: Shown::Plain(Arc::new(|_| {})),
                 clock: self.clock.clone(),
             },
         };

@@ -1,0 +1,64 @@
+//! What a container says, as it says it.
+//!
+//! Must never: take a cut for the end.
+
+use super::{Denial, Kubernetes, failed::Failed, open};
+use crate::domain::claim::ObjectName;
+use anyhow::Result;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Resource as _, api::LogParams, client::Body, core::Request as Requests};
+
+/// The log of one container.
+pub struct Log {
+    pod: ObjectName,
+    kubernetes: Kubernetes,
+    body: Body,
+}
+
+/// Whether to wait for what is not said yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until the container ends.
+    TheEnd,
+    /// What it has said so far.
+    Now,
+}
+
+impl Kubernetes {
+    /// Its log from the beginning, at most so many bytes.
+    pub async fn log(&self, pod: &ObjectName, container: &str, until: Until, most: usize) -> Result<Log> {
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            follow: until == Until::TheEnd,
+            limit_bytes: i64::try_from(most).ok(),
+            ..LogParams::default()
+        };
+        let requests = Requests::new(Pod::url_path(&(), pod.namespace.as_deref()));
+        let opened = open(&self.client, requests.logs(&pod.name, &params), self.limit).await;
+        let body = opened.map_err(|denial| self.unheard(pod, denial))?;
+        Ok(Log { pod: pod.clone(), kubernetes: self.clone(), body })
+    }
+
+    fn unheard(&self, pod: &ObjectName, denial: Denial) -> anyhow::Error {
+        self.unread(vec![Failed::new(format!("read the log of {pod}"), denial)])
+    }
+}
+
+impl Log {
+    /// What comes next; `None`: that was all.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+                Some(Err(error)) => return Err(self.kubernetes.unheard(&self.pod, Denial::from(error))),
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Results in the history document: read for this commit, and written by compare-and-set.
+//!
+//! Must never: lose what another job hands in at the same time.
+
+use crate::{
+    clients::{Failure, Kind},
+    documents::{Document, Key, NotWritten, Store, write_surely},
+    domain::{
+        history::History,
+        names::{EnvironmentName, HeadSha},
+        results::Results,
+    },
+    errors::{Exit, UserError},
+};
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+
+/// As many as may come at the same time, and some more.
+const TRIES: usize = 20;
+
+/// What this report came to for this commit, if it was handed in.
+pub(super) async fn found(
+    store: &dyn Store,
+    environment: &EnvironmentName,
+    head: &HeadSha,
+    report: &str,
+) -> Result<Option<Results>> {
+    let key = Key::History(environment.clone());
+    let read = store.read(&key).await?;
+    let Some(document) = read.document() else { return Ok(None) };
+    Ok(history(store, &key, document.clone())?.results(head, report))
+}
+
+/// Keeps what this report came to for this commit.
+pub async fn keep(
+    store: &dyn Store,
+    environment: &EnvironmentName,
+    head: &HeadSha,
+    report: &str,
+    results: &Results,
+    at: Timestamp,
+) -> Result<()> {
+    let key = Key::History(environment.clone());
+    for _ in 0..TRIES {
+        let read = store.read(&key).await?;
+        let history = history(store, &key, read.document().cloned().unwrap_or_default())?;
+        let next = history.with(head, report, results, at).into_document();
+        match write_surely(store, &key, &next, read.version()).await {
+            Ok(_) => return Ok(()),
+            Err(NotWritten::Conflict) => {}
+            Err(NotWritten::Unknown(error)) => return Err(error),
+        }
+    }
+    let detail = "somebody else wrote there each time".to_owned();
+    let message = format!("could not write {}", store.place(&key));
+    Err(anyhow::Error::new(Failure { kind: Kind::Conflict, detail })
+        .context(UserError::new(Exit::Unknown, message)))
+}
+
+fn history(store: &dyn Store, key: &Key, document: Document) -> Result<History> {
+    History::of(document).with_context(|| {
+        let message = format!("the results of tests in {} cannot be read", store.place(key));
+        UserError::new(Exit::Unknown, message)
+            .hint("correct its `results`, or remove them: tests then run again")
+    })
+}
