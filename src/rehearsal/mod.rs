@@ -24,6 +24,7 @@ mod play;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -105,7 +106,7 @@ pub enum Reply {
     /// Status and body; a null body is sent as no body.
     Json(u16, Value),
     /// Status and body, where a server does not speak JSON.
-    Text(u16, &'static str),
+    Text(u16, Cow<'static, str>),
     /// A body in JSON of a content type of its own.
     Typed(&'static str, Value),
     /// An answer that goes on as the world goes on.

@@ -19,6 +19,7 @@ pub mod flux;
 pub mod k3s;
 pub mod metal3;
 pub mod proxmox;
+pub mod workloads;
 
 pub use objects::{Kind, Objects};
 
@@ -164,6 +165,12 @@ pub struct Pace {
     pub dns: SignedDuration,
     /// external-secrets fetches a secret.
     pub secret: SignedDuration,
+    /// A node pulls a pod's images.
+    pub pull: SignedDuration,
+    /// From a pulled image until the container is ready.
+    pub start: SignedDuration,
+    /// From a Job's first failure until its next try; each further one takes twice as long.
+    pub retry: SignedDuration,
 }
 
 impl Pace {
@@ -185,6 +192,9 @@ impl Pace {
         power_off: SignedDuration::ZERO,
         dns: SignedDuration::ZERO,
         secret: SignedDuration::ZERO,
+        pull: SignedDuration::ZERO,
+        start: SignedDuration::ZERO,
+        retry: SignedDuration::ZERO,
     };
 
     /// As on hardware that people have at home and in small racks.
@@ -205,5 +215,8 @@ impl Pace {
         power_off: SignedDuration::from_secs(15),
         dns: SignedDuration::from_secs(60),
         secret: SignedDuration::from_secs(2),
+        pull: SignedDuration::from_secs(8),
+        start: SignedDuration::from_secs(4),
+        retry: SignedDuration::from_secs(10),
     };
 }
