@@ -20,6 +20,7 @@ mod environment;
 mod executable;
 mod faults;
 mod github;
+mod helm;
 mod intent;
 mod interleavings;
 mod kubernetes;
@@ -43,6 +44,7 @@ mod template;
 mod test_script;
 mod tidy;
 mod vault;
+mod workloads;
 mod world;
 #[macro_use]
 mod vault_server;

@@ -6,15 +6,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Who tells, and when.
-pub(super) struct Teller<'a> {
-    pub(super) objects: &'a Objects<'a>,
-    pub(super) component: &'static str,
-    pub(super) now: Timestamp,
+pub(in super::super) struct Teller<'a> {
+    pub(in super::super) objects: &'a Objects<'a>,
+    pub(in super::super) component: &'static str,
+    pub(in super::super) now: Timestamp,
 }
 
 impl Teller<'_> {
     /// Something that should not be.
-    pub(super) fn warn(
+    pub(in super::super) fn warn(
         &self,
         reaction: &mut Reaction,
         kind: Kind,
@@ -26,7 +26,7 @@ impl Teller<'_> {
     }
 
     /// Something that should.
-    pub(super) fn note(
+    pub(in super::super) fn note(
         &self,
         reaction: &mut Reaction,
         kind: Kind,

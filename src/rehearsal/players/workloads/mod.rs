@@ -11,7 +11,7 @@ mod claims;
 mod daemon_sets;
 mod deployments;
 mod endpoints;
-mod events;
+pub(super) mod events;
 mod jobs;
 mod kubelet;
 mod missing;
@@ -36,7 +36,7 @@ pub(super) const SERVICE: Kind = Kind { group: "", version: "v1", kind: "Service
 pub(super) const EVENT: Kind = Kind { group: "", version: "v1", kind: "Event", plural: "events" };
 pub(super) const CONFIG_MAP: Kind =
     Kind { group: "", version: "v1", kind: "ConfigMap", plural: "configmaps" };
-const CLAIM: Kind =
+pub(super) const CLAIM: Kind =
     Kind { group: "", version: "v1", kind: "PersistentVolumeClaim", plural: "persistentvolumeclaims" };
 const VOLUME: Kind = Kind { group: "", version: "v1", kind: "PersistentVolume", plural: "persistentvolumes" };
 pub(super) const STORAGE_CLASS: Kind =
