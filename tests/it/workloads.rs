@@ -198,7 +198,7 @@ async fn a_rollout_takes_its_time_and_keeps_the_old_pods_until_the_new_are_ready
     environment.make(DEPLOYMENTS, wanted).await;
     let get = || environment.get("deployments.apps", "default", "shop").unwrap();
     assert_eq!(said(&get(), "Available"), is("False", "MinimumReplicasUnavailable"));
-    assert_eq!(said(&get(), "Progressing"), is("True", "NewReplicaSetCreated"));
+    assert_eq!(said(&get(), "Progressing"), is("True", "ReplicaSetUpdated"));
     begin(11);
     assert!(get()["status"]["readyReplicas"].is_null());
     begin(1);

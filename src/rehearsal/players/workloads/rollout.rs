@@ -58,16 +58,19 @@ impl Strategy {
         let total = size(new) + sizes.iter().sum::<usize>();
         let coming = size(new).saturating_sub(available(new));
         let mut spare = total.saturating_sub(self.least() + coming);
+        if spare == 0 {
+            return sizes;
+        }
         // Those that are not available are no loss.
         for (set, size) in old.iter().zip(&mut sizes) {
-            let broken = size.saturating_sub(available(set)).min(spare);
+            let broken = size.saturating_sub(left(set)).min(spare);
             *size -= broken;
             spare -= broken;
         }
-        let all: usize = available(new) + old.iter().map(|set| available(set)).sum::<usize>();
+        let all = available(new) + old.iter().map(|set| left(set)).sum::<usize>();
         let mut spare = all.saturating_sub(self.least());
         for (set, size) in old.iter().zip(&mut sizes) {
-            let fewer = (*size).min(available(set)).min(spare);
+            let fewer = (*size).min(left(set)).min(spare);
             *size -= fewer;
             spare -= fewer;
         }
@@ -85,6 +88,11 @@ fn pods(set: &Value) -> usize {
 
 pub(super) fn available(set: &Value) -> usize {
     seen(set, "/status/availableReplicas")
+}
+
+/// How many are available of those that it still wants: what it says may be older than what it wants.
+fn left(set: &Value) -> usize {
+    available(set).min(size(set))
 }
 
 /// A number of its status.
