@@ -25,6 +25,16 @@ fn cert_manager(annotations: Value) -> Value {
     chart
 }
 
+/// Those that play when they are installed.
+pub(crate) fn operators() -> [Value; 4] {
+    [
+        cert_manager(json!({})),
+        chart("cnpg", "cloudnative-pg", "cnpg-system", json!({})),
+        chart("external-dns", "external-dns", "external-dns", json!({})),
+        chart("external-secrets", "external-secrets", "external-secrets", json!({})),
+    ]
+}
+
 fn said(object: &Value, kind: &str) -> (String, String) {
     let all = object["status"]["conditions"].as_array().into_iter().flatten();
     let condition = all.into_iter().find(|condition| condition["type"] == kind);
@@ -218,7 +228,7 @@ async fn a_release_whose_pods_do_not_start_is_named_and_its_operator_does_nothin
     environment.unrefused();
 }
 
-fn certificate(issuer: &str, annotations: Value) -> Value {
+pub(crate) fn certificate(issuer: &str, annotations: Value) -> Value {
     json!({
         "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "shop", "annotations": annotations},
         "spec": {
@@ -228,7 +238,7 @@ fn certificate(issuer: &str, annotations: Value) -> Value {
     })
 }
 
-fn issuer() -> Value {
+pub(crate) fn issuer() -> Value {
     json!({
         "apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": {"name": "acme"},
         "spec": {"acme": {
@@ -302,7 +312,7 @@ async fn an_ingress_that_names_an_issuer_gets_its_certificate() {
     environment.unrefused();
 }
 
-fn database(annotations: Value) -> Value {
+pub(crate) fn database(annotations: Value) -> Value {
     json!({
         "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "postgres", "annotations": annotations},
         "spec": {

@@ -3,20 +3,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
 
-use crate::bed::{Bed, crypto};
+use crate::{
+    bed::{Bed, crypto},
+    helm,
+    players::{junk, places},
+};
 use berth::{
     clients::kubernetes::{Area, Kubernetes, for_url},
     clock::Clock,
     domain::diagnosis::{Snapshot, diagnose},
     rehearsal::{
-        Server,
-        players::{Pace, environment_players},
+        Server, World,
+        players::{Objects, Pace, environment_players},
     },
 };
 use hyper::Request;
 use kube::Client;
+use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 /// An environment at its birth, with one node.
 pub(crate) struct Environment {
@@ -680,4 +685,121 @@ async fn the_log_of_a_container_is_what_its_pod_says() {
     }
     environment.bed.world().environment.deny("get", "pods/log");
     assert_eq!(log(&environment, "says", "").await.unwrap_err().0, 403);
+}
+
+/// Objects of all kinds in an environment, in the middle of their lives, none of which fails by accident.
+fn lived() -> World {
+    let mut world = World::default();
+    for player in environment_players(Pace::REAL) {
+        world.play_in_environments(player);
+    }
+    let mut put = |seconds: u32, resource: &str, namespace: &str, object: Value| {
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        world.environment.put(resource, namespace, &name, object);
+        world.environment.settle();
+        world.rest();
+        world.pass(seconds);
+    };
+    let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+    let labels = json!({"kubernetes.io/os": "linux"});
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-a", "labels": labels}, "status": ready});
+    put(0, "nodes", "", node);
+    for chart in helm::operators() {
+        put(300, "helmcharts.helm.cattle.io", "kube-system", chart);
+    }
+    put(0, "clusterissuers.cert-manager.io", "", helm::issuer());
+    put(60, "certificates.cert-manager.io", "default", helm::certificate("acme", json!({})));
+    put(60, "clusters.postgresql.cnpg.io", "default", helm::database(json!({})));
+    let named = |mut object: Value, name: &str| {
+        object["metadata"]["name"] = json!(name);
+        object
+    };
+    let mut set = workload("StatefulSet", json!({}), json!({}));
+    set["spec"]["volumeClaimTemplates"] =
+        json!([{"metadata": {"name": "of"}, "spec": {"accessModes": ["ReadWriteOnce"]}}]);
+    put(5, "statefulsets.apps", "default", set);
+    put(5, "daemonsets.apps", "default", workload("DaemonSet", json!({}), json!({})));
+    put(0, "persistentvolumeclaims", "default", claim(json!({})));
+    put(20, "deployments.apps", "default", with_claim(json!({})));
+    for word in ["crash-loop", "image-pull-back-off", "quota", "never-ready"] {
+        put(15, "deployments.apps", "default", named(deployment(plays(word)), word));
+    }
+    put(20, "jobs.batch", "default", named(job(plays("fail"), json!({})), "failed"));
+    put(20, "jobs.batch", "default", job(json!({}), json!({})));
+    put(0, "jobs.batch", "default", named(job(json!({}), json!({})), "begun"));
+    let mut next = deployment(json!({"next": "yes"}));
+    next["spec"]["replicas"] = json!(3);
+    put(3, "deployments.apps", "default", next);
+    assert_eq!(world.refused(), Vec::<String>::new());
+    world
+}
+
+static LIVED: LazyLock<Vec<Value>> = LazyLock::new(|| lived().environment.objects().collect());
+
+#[tokio::test]
+async fn what_players_make_is_what_the_api_server_takes() {
+    let bed = Bed::start().await;
+    let client = for_url(&bed.served.url(Server::Kubernetes), None, "run").unwrap();
+    let send = async |method: &str, path: String, body: &Value| -> kube::Result<Value> {
+        let request = Request::builder().method(method).uri(format!("{path}?fieldValidation=Strict"));
+        let request = request.header("content-type", "application/json").body(body.to_string().into_bytes());
+        client.request(request.unwrap()).await
+    };
+    let first = ["Namespace", "CustomResourceDefinition"];
+    let (before, after): (Vec<&Value>, Vec<&Value>) =
+        LIVED.iter().partition(|object| first.contains(&object["kind"].as_str().unwrap()));
+    let mut taken = 0;
+    for object in before.into_iter().chain(after) {
+        let text = |field: &str| object[field].as_str().unwrap();
+        let (namespace, name) =
+            (object["metadata"]["namespace"].as_str(), object["metadata"]["name"].as_str().unwrap());
+        let resource = bed.world().kubernetes.resource(text("apiVersion"), text("kind")).unwrap();
+        let plural = resource.split('.').next().unwrap();
+        let api = if text("apiVersion").contains('/') { "apis" } else { "api" };
+        let place =
+            namespace.map_or(plural.to_owned(), |namespace| format!("namespaces/{namespace}/{plural}"));
+        let path = format!("/{api}/{}/{place}", text("apiVersion"));
+        let mut sent = object.clone();
+        let metadata = sent["metadata"].as_object_mut().unwrap();
+        metadata.retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
+        match send("POST", path.clone(), &sent).await {
+            Ok(mut made) if !object["status"].is_null() => {
+                made["status"] = object["status"].clone();
+                let put = send("PUT", format!("{path}/{name}/status"), &made).await;
+                put.unwrap_or_else(|error| panic!("{error}: the status of {object:#}"));
+            }
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {}
+            Err(error) => panic!("{error}: {object:#}"),
+        }
+        taken += 1;
+    }
+    assert!(taken > 100, "{taken}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_player_of_an_environment_falls_over_what_users_write(
+        hits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), junk()), 1..20)
+    ) {
+        let mut objects = LIVED.clone();
+        for (which, place, junk) in hits {
+            let which = which.index(objects.len());
+            let mut all = Vec::new();
+            places(&objects[which], "", &mut all);
+            // What the server writes itself is as it writes it.
+            all.retain(|place| !place.starts_with("/metadata/managedFields"));
+            let place = &all[place.index(all.len())];
+            *objects[which].pointer_mut(place).unwrap() = junk;
+        }
+        for player in environment_players(Pace::REAL) {
+            let now = LIVED.iter().filter_map(|object| object["metadata"]["creationTimestamp"].as_str()).max().unwrap();
+            let reaction = player.react(&Objects::new(&objects, &[]), now.parse().unwrap());
+            for (at, change) in reaction.changes.iter().enumerate() {
+                prop_assert!(!reaction.changes[..at].contains(change), "{:?} twice", change);
+            }
+        }
+    }
 }

@@ -215,7 +215,7 @@ impl<'a> Look<'a> {
             reaction.push(older.end());
         }
         let number = records.iter().filter_map(|record| label(record, "version").parse::<u64>().ok()).max();
-        let number = number.unwrap_or(0) + 1;
+        let number = number.unwrap_or(0).saturating_add(1);
         let mut made = Draft::of(JOB, job);
         made.set(&["metadata", "annotations", MADE], number.to_string());
         reaction.push(made.end());

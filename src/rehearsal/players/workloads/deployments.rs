@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::{
     DEPLOYMENT, Look, REPLICA_SET,
-    pods::{count, hash, observe},
+    pods::{count, hash, object, observe},
     rollout::{Strategy, available, seen, size},
 };
 use jiff::SignedDuration;
@@ -26,7 +26,7 @@ pub(super) fn react(look: &mut Look<'_>) {
         old.sort_by_key(|set| revision(set));
         let new = new.first().copied();
         let strategy = Strategy::of(deployment);
-        let latest = old.last().map_or(0, |set| revision(set)) + 1;
+        let latest = old.last().map_or(0, |set| revision(set)).saturating_add(1);
         let revision =
             new.map_or(latest, |new| if old.is_empty() { revision(new) } else { revision(new).max(latest) });
         if !yes(deployment, "/spec/paused") {
@@ -73,12 +73,11 @@ fn roll(
 }
 
 fn made(deployment: &Value, hash: &str, revision: u64, replicas: usize) -> Value {
-    let mut template = deployment["spec"]["template"].clone();
-    let mut selector = deployment["spec"]["selector"].clone();
+    let mut template = object(&deployment["spec"]["template"]);
+    template["metadata"] = object(&template["metadata"]);
+    let mut selector = object(&deployment["spec"]["selector"]);
     for labels in [&mut template["metadata"]["labels"], &mut selector["matchLabels"]] {
-        if !labels.is_object() {
-            *labels = json!({});
-        }
+        *labels = object(labels);
         labels[HASH] = hash.into();
     }
     let mut spec = json!({ "replicas": replicas, "selector": selector, "template": template });

@@ -56,8 +56,8 @@ impl Run<'_> {
         let again =
             self.pods.iter().filter(|pod| is_active(pod) && text(pod, "/spec/restartPolicy") == "OnFailure");
         let starts = again.flat_map(|pod| list(pod, "/status/containerStatuses"));
-        let starts: i64 = starts.filter_map(|one| number(one, "/restartCount")).sum();
-        self.in_phase("Failed") + usize::try_from(starts).unwrap_or(0)
+        let starts = starts.filter_map(|one| number(one, "/restartCount")).fold(0, i64::saturating_add);
+        self.in_phase("Failed").saturating_add(usize::try_from(starts).unwrap_or(0))
     }
 
     fn go_on(&self, look: &mut Look<'_>) {

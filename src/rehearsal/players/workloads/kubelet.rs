@@ -15,7 +15,7 @@ use super::{
     events::Teller,
     missing,
     play::{self, CRASH_LOOP, FAIL, HANG, NEVER_READY, OUT_OF_MEMORY},
-    pods::{containers, is_active},
+    pods::{containers, is_active, object},
     statuses::{address, go_duration, pause, unready, waiting},
 };
 use jiff::Timestamp;
@@ -149,7 +149,7 @@ impl<'a> Step<'a, '_> {
             let starts = number(self.first(), "/restartCount").unwrap_or(1);
             let ended = time(self.first(), "/lastState/terminated/finishedAt").unwrap_or(self.now);
             return match self.reaction.passed(ended, pause(starts), self.now) {
-                true => self.start(word, starts + 1),
+                true => self.start(word, starts.saturating_add(1)),
                 false => None,
             };
         }
@@ -300,7 +300,7 @@ impl<'a> Step<'a, '_> {
             tell_briefly(&mut draft, self.now, "Initialized", ("True", reason, ""));
         }
         let ended = list(self.pod, "/status/containerStatuses").iter().map(|known| {
-            let mut status = known.clone();
+            let mut status = object(known);
             status["ready"] = false.into();
             status["started"] = false.into();
             status["state"] = self.ended(known, if failed { word } else { "" });
@@ -329,7 +329,7 @@ impl<'a> Step<'a, '_> {
         unready(&mut draft, self.pod, self.now);
         let full = play::full_name(self.pod);
         let statuses = list(self.pod, "/status/containerStatuses").iter().map(|known| {
-            let mut status = known.clone();
+            let mut status = object(known);
             status["ready"] = false.into();
             status["started"] = false.into();
             if starts == 0 {

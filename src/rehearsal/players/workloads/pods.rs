@@ -88,23 +88,23 @@ pub(super) fn make(
     if let Some(why) = play::refused(template, called) {
         return Err(why);
     }
-    let mut metadata = template["metadata"].clone();
-    if !metadata.is_object() {
-        metadata = json!({});
-    }
+    let mut metadata = object(&template["metadata"]);
     for (key, value) in labels {
-        if !metadata["labels"].is_object() {
-            metadata["labels"] = json!({});
-        }
+        metadata["labels"] = object(&metadata["labels"]);
         metadata["labels"][*key] = (*value).into();
     }
     metadata["name"] = called.into();
     metadata["namespace"] = namespace(maker).into();
     metadata["ownerReferences"] = json!([controller(kind, maker)]);
     Ok(json!({
-        "apiVersion": "v1", "kind": POD.kind, "metadata": metadata, "spec": template["spec"],
+        "apiVersion": "v1", "kind": POD.kind, "metadata": metadata, "spec": object(&template["spec"]),
         "status": { "phase": "Pending" },
     }))
+}
+
+/// A copy to write on, also of what should be an object and is none.
+pub(super) fn object(value: &Value) -> Value {
+    if value.is_object() { value.clone() } else { json!({}) }
 }
 
 /// The first names of this number that are free.

@@ -44,7 +44,7 @@ impl Strategy {
         if self.recreate {
             return has;
         }
-        let room = (self.replicas + self.surge).saturating_sub(has + others);
+        let room = self.replicas.saturating_add(self.surge).saturating_sub(has + others);
         has + room.min(self.replicas - has)
     }
 

@@ -9,7 +9,7 @@ use super::super::{
 };
 use super::{
     CLAIM, Look, POD, STATEFUL_SET,
-    pods::{count, hash, is_available, make, observe, wanted},
+    pods::{count, hash, is_available, make, object, observe, wanted},
 };
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn create(look: &mut Look<'_>, set: &Value, at: usize, revision: &str) {
             None => pod["spec"]["volumes"] = json!([of_claim]),
         }
         if look.objects.get(CLAIM, namespace(set), &claim).is_none() {
-            let mut metadata = template["metadata"].clone();
+            let mut metadata = object(&template["metadata"]);
             metadata["name"] = claim.into();
             metadata["namespace"] = namespace(set).into();
             look.reaction.push([Change::Create(json!({

@@ -15,7 +15,7 @@ const PAUSES: (i64, i64) = (10, 300);
 
 /// Before the start after this many.
 pub(super) fn pause(starts: i64) -> SignedDuration {
-    let doubled = u32::try_from((starts - 1).clamp(0, 10)).unwrap_or(0);
+    let doubled = u32::try_from(starts.saturating_sub(1).clamp(0, 10)).unwrap_or(0);
     SignedDuration::from_secs((PAUSES.0 << doubled).min(PAUSES.1))
 }
 
