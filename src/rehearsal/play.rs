@@ -21,9 +21,10 @@ impl World {
         self.admit(Server::Kubernetes, player);
     }
 
-    /// Lets this player play on the environments' own API server from now on.
+    /// Lets this player play on the environments' own API server from now on; what it has to do at once is done.
     pub fn play_in_environments(&mut self, player: Arc<dyn Player>) {
         self.admit(Server::Environment, player);
+        self.rest();
     }
 
     fn admit(&mut self, on: Server, player: Arc<dyn Player>) {

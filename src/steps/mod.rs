@@ -37,6 +37,7 @@ use install::Rendering;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
@@ -78,6 +79,8 @@ pub struct Tools {
     pub surroundings: Surroundings,
     /// Where what tests print is shown.
     pub shown: tests::Shown,
+    /// Where every environment answers in a rehearsal, in plain HTTP.
+    pub rehearsed: Option<SocketAddr>,
     /// Of the process.
     pub clock: Clock,
 }
@@ -86,7 +89,7 @@ pub struct Tools {
 /// does without.
 pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<dyn Step>> {
     let patience = |step| settings.app.timeouts.of(step).map_or(PATIENCE, SignedDuration::unsigned_abs);
-    let Tools { kubeconfig, mask, vault, dns, registries, surroundings, shown, clock } = tools;
+    let Tools { kubeconfig, mask, vault, dns, registries, surroundings, shown, rehearsed, clock } = tools;
     let (inside, app) = (of.map(|of| &of.inside), &settings.app);
     let renderer = sources::Renderer { surroundings: surroundings.clone(), clock: clock.clone() };
     let renderer = Arc::new(renderer);
@@ -132,6 +135,7 @@ pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<d
                 health,
                 vars: app.vars.clone(),
                 patience: patience(HEALTH),
+                rehearsed,
             }),
         ),
         asked(

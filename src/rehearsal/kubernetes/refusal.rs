@@ -37,7 +37,7 @@ impl Refusal {
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         match refusal.code {
-            0 => Reply::Text(404, "404 page not found\n"),
+            0 => Reply::Text(404, "404 page not found\n".into()),
             code => Reply::Json(code, refusal.status()),
         }
     }

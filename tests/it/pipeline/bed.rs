@@ -14,7 +14,7 @@ use berth::{
     engine::{Engine, Event, Ids, Pace as Tries, Pulls, Retry},
     rehearsal::{
         Server, World,
-        example::{Credentials, NUMBER, REPOSITORY},
+        example::{Credentials, Given, NUMBER, REPOSITORY},
         github::PullState,
         players::Pace,
         serve::Served,
@@ -71,7 +71,8 @@ pub(super) struct Bed {
 
 impl Bed {
     pub(super) fn new() -> Self {
-        let world = World::example(&Credentials::default(), &sha('a')).unwrap();
+        let given = Given { head: sha('a'), ..Given::default() };
+        let world = World::example(&Credentials::default(), &given).unwrap();
         let clock = Clock::stepped(world.now());
         let served = ground().block_on(Served::start(world)).unwrap();
         served.play(Pace::AT_ONCE);
@@ -185,6 +186,7 @@ impl Bed {
                 registries: None,
                 surroundings: Surroundings::of(|_| None),
                 shown: Shown::Plain(Arc::new(|_| {})),
+                rehearsed: None,
                 clock: self.clock.clone(),
             },
         };
