@@ -280,6 +280,27 @@ async fn a_certificate_is_issued_when_its_issuer_is_ready_and_as_long_as_that_ta
 }
 
 #[tokio::test]
+async fn an_issuer_is_refused_until_the_operator_s_webhook_answers() {
+    let environment = Environment::born(Pace::AT_ONCE).await;
+    environment.make(CHARTS, cert_manager(json!({"play.berth.dev/release": "never-ready"}))).await;
+    let refused = environment.send("POST", ISSUERS, &issuer()).await.unwrap_err();
+    let kube::Error::Api(status) = refused else { panic!("{refused}") };
+    assert_eq!(
+        (status.code, status.reason.as_str(), status.message.as_str()),
+        (
+            500,
+            "InternalError",
+            "Internal error occurred: failed calling webhook \"webhook.cert-manager.io\": failed to call webhook: Post \
+             \"https://cert-manager-webhook.cert-manager.svc:443/validate?timeout=10s\": no endpoints available for service \
+             \"cert-manager-webhook\""
+        )
+    );
+    environment.patch(&format!("{CHARTS}/cert-manager"), json!({"metadata": {"annotations": {"play.berth.dev/release": null}}, "spec": {"version": "1.2.4"}})).await;
+    environment.make(ISSUERS, issuer()).await;
+    environment.unrefused();
+}
+
+#[tokio::test]
 async fn a_certificate_that_is_not_issued_is_named() {
     let environment = Environment::born(Pace::AT_ONCE).await;
     environment.make(CHARTS, cert_manager(json!({}))).await;

@@ -651,10 +651,7 @@ async fn the_log_of_a_container_is_what_its_pod_says() {
         (
             "two",
             "",
-            Err((
-                400,
-                "a container name must be specified for pod two, choose one of: [app side] or one of the init containers: [before]",
-            )),
+            Err((400, "a container name must be specified for pod two, choose one of: [before app side]")),
         ),
         ("says", "container=nope", Err((400, "container nope is not valid for pod says"))),
         (
@@ -716,7 +713,7 @@ fn lived() -> World {
     };
     let mut set = workload("StatefulSet", json!({}), json!({}));
     set["spec"]["volumeClaimTemplates"] =
-        json!([{"metadata": {"name": "of"}, "spec": {"accessModes": ["ReadWriteOnce"]}}]);
+        json!([{"metadata": {"name": "of"}, "spec": claim(json!({}))["spec"]}]);
     put(5, "statefulsets.apps", "default", set);
     put(5, "daemonsets.apps", "default", workload("DaemonSet", json!({}), json!({})));
     put(0, "persistentvolumeclaims", "default", claim(json!({})));

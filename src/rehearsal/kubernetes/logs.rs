@@ -44,7 +44,7 @@ impl ApiServer {
         let container = container(pod, name, request.query.get("container").map_or("", String::as_str))?;
         // A pod that no node has yet has no log, and nobody who could say so.
         if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
-            return Ok(Reply::Text(200, "".into()));
+            return Ok(Reply::Headed(204, vec![], Value::Null));
         }
         has_run(pod, name, container, is_set("previous"))?;
         let said = match pod["metadata"]["annotations"][SAID].as_str() {
@@ -91,13 +91,9 @@ fn container<'a>(pod: &'a Value, name: &str, asked: &'a str) -> Result<&'a str, 
     match (asked, main.as_slice()) {
         ("", [only]) => Ok(only),
         ("", _) => {
-            let or = match before.is_empty() {
-                true => String::new(),
-                false => format!(" or one of the init containers: [{}]", before.join(" ")),
-            };
-            let among = main.join(" ");
+            let among = [before.as_slice(), main.as_slice()].concat().join(" ");
             let message =
-                format!("a container name must be specified for pod {name}, choose one of: [{among}]{or}");
+                format!("a container name must be specified for pod {name}, choose one of: [{among}]");
             Err(refusal::bad_request(message))
         }
         (asked, _) if main.contains(&asked) || before.contains(&asked) => Ok(asked),

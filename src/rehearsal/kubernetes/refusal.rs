@@ -84,6 +84,12 @@ pub(super) fn denied(webhook: &str, denied: &Denied) -> Refusal {
     plain(code, reason, format!("admission webhook {webhook:?} denied the request: {}", denied.why()))
 }
 
+/// What the server could not do although the request is well.
+pub(super) fn internal(why: &str) -> Refusal {
+    let details = json!({"causes": [{"message": why}]});
+    Refusal { details, ..plain(500, "InternalError", format!("Internal error occurred: {why}")) }
+}
+
 pub(super) fn unauthorized() -> Refusal {
     plain(401, "Unauthorized", "Unauthorized")
 }

@@ -1,4 +1,5 @@
-//! The controllers of the world outside: what reacts to objects in a management cluster and is not on this machine.
+//! The controllers of the world outside: what reacts to objects in a management cluster, or in an environment's own, and is
+//! not on this machine.
 //!
 //! Each player is a pure function of all objects of the kinds that it watches, and of the time. The embedded world calls it
 //! after each request; the bench calls it over watches against a real API server, beside the real Cluster API core.
