@@ -22,6 +22,7 @@ mod dns;
 mod environment;
 mod github;
 mod harness;
+mod kustomize;
 mod outside;
 mod server;
 mod servers;

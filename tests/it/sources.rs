@@ -199,8 +199,8 @@ async fn a_kustomization_is_built_by_whichever_program_is_there() {
 #[tokio::test]
 async fn what_a_builder_says_is_told_and_a_part_is_never_taken_for_the_whole() {
     let case = app("{kustomize: deploy}").file("deploy/kustomization.yaml", "");
-    let failing = format!("echo '{{}}'; echo 'Error: no such file' >&2; exit 3");
-    let said = refused(&case, &Programs::none().with("kustomize", &failing)).await;
+    let failing = "echo '{}'; echo 'Error: no such file' >&2; exit 3";
+    let said = refused(&case, &Programs::none().with("kustomize", failing)).await;
     assert!(said.contains("ended with 3") && said.contains("because: Error: no such file"), "{said}");
     let flood = "yes '{kind: A}' | head -c 30000000";
     let said = refused(&case, &Programs::none().with("kustomize", flood)).await;

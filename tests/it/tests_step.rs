@@ -463,7 +463,7 @@ async fn a_job_runs_once_for_a_commit_and_its_log_is_shown_as_it_comes() {
     wait.wake.await.unwrap();
     assert_eq!(*asked.lock().unwrap(), 1, "a log that has ended is not followed");
     assert_eq!(stand.done(&step).await, "3 passed, 1 failed, 0 skipped");
-    let (screen, results) = (screen.lock().unwrap(), ran(&stand));
+    let (screen, results) = (screen.lock().unwrap().clone(), ran(&stand));
     assert!(screen[0].starts_with("::stop-commands::") && screen[4].ends_with("::"), "{screen:?}");
     assert_eq!(
         (screen[1..4].to_vec(), screen.len()),

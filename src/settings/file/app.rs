@@ -90,13 +90,14 @@ keys!(
 keys!(
     /// Exactly one of `job`, `report` and `command`, and what it leaves behind.
     TestsLayer {
-        /// A file with a Job, which is run in the environment.
+        /// A file with a Job, which is run in the environment. It may print its JUnit between two lines of its log,
+        /// `-----BEGIN JUNIT-----` and `-----END JUNIT-----`; without any, its own end is the result.
         job: At<FilePath>,
         /// The name under which another job of the workflow hands its JUnit in.
         report: At<Word>,
         /// A program and its arguments, run beside berth without any of its credentials.
         command: At<Vec<Word>>,
-        /// Where the JUnit is.
+        /// Where the JUnit is. With `job`: in its first container, whose `command` is then followed by printing it.
         junit: At<FilePath>,
         /// How long the tests may take.
         #[schemars(extend("default" = Duration(defaults::TESTS).to_string()))]
