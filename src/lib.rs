@@ -105,29 +105,42 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
         match &cli.verb {
             Verb::Schema => unreachable!("it has been answered"),
             Verb::Pool(pool) => on_pool(pool, &cli, output, environment).await,
-            Verb::List => looking(&cli, environment, async |pools, grace| {
-                command::environments::list(pools, grace, output).await
-            }).await,
-            Verb::Show { environment: which } => looking(&cli, environment, async |pools, grace| {
-                command::environments::show(which, pools, grace, output).await
-            }).await,
-            Verb::Kubeconfig { environment: which } => looking(&cli, environment, async |pools, _| {
-                command::environments::kubeconfig(which, pools, output).await
-            }).await,
+            Verb::List => {
+                looking(&cli, environment, async |pools, grace| {
+                    command::environments::list(pools, grace, output).await
+                })
+                .await
+            }
+            Verb::Show { environment: which } => {
+                looking(&cli, environment, async |pools, grace| {
+                    command::environments::show(which, pools, grace, output).await
+                })
+                .await
+            }
+            Verb::Kubeconfig { environment: which } => {
+                looking(&cli, environment, async |pools, _| {
+                    command::environments::kubeconfig(which, pools, output).await
+                })
+                .await
+            }
             Verb::Up { environment: which, sha } => {
                 let (which, sha) = (which.clone(), sha.clone());
                 on_environment(&cli, environment, output, &which, Occasion::Event, |holder, clock, run| {
                     Ok(match (holder, sha) {
-                        (Holder::PullRequest(_), None) => Arc::new(Pulls(assemble::github(environment, clock, run)?)),
+                        (Holder::PullRequest(_), None) => {
+                            Arc::new(Pulls(assemble::github(environment, clock, run)?))
+                        }
                         (_, head) => Arc::new(Said(Asked { wanted: Wanted::Up(head), merge: None })),
                     })
-                }).await
+                })
+                .await
             }
             Verb::Down { environment: which, now } => {
                 let occasion = if *now { Occasion::DownNow } else { Occasion::Event };
                 on_environment(&cli, environment, output, which, occasion, |_, _, _| {
                     Ok(Arc::new(Said(Asked { wanted: Wanted::Down, merge: None })))
-                }).await
+                })
+                .await
             }
             Verb::Rehearse(asked) => {
                 let directory = std::env::current_dir().unwrap_or_default();
@@ -147,7 +160,8 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
 /// Ends with the number of the signal that asks this process to end.
 pub(crate) async fn stopped() -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         // Nobody can tell us; the run goes on, and what it leaves when it is killed the next one finds.
         return futures::future::pending().await;
@@ -213,7 +227,9 @@ async fn on_environment(
             basis.claim().map_or_else(|| Holder::Named(name.clone()), |claim| claim.holder().clone())
         }
     };
-    let outside = assemble::outside(&settings, environment, reporters, |clock, run| wishes(&holder, clock, run)).await?;
+    let outside =
+        assemble::outside(&settings, environment, reporters, |clock, run| wishes(&holder, clock, run))
+            .await?;
     let engine = assemble::engine(&settings, &holder, outside)?;
     let report = engine.handle(&Event { holder, occasion }, stopped()).await;
     command::run::answer(&report, output)

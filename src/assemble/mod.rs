@@ -6,9 +6,9 @@ mod engine;
 mod outside;
 mod rehearse;
 
+pub use engine::{Clusters, Outside, engine};
 pub(crate) use outside::{github, outside};
 pub(crate) use rehearse::rehearse;
-pub use engine::{Clusters, Outside, engine};
 
 use crate::{
     cli::{Global, Output, PoolFlags},
@@ -76,11 +76,14 @@ pub(crate) fn flags(global: &Global, pool: &PoolFlags) -> Flags {
 pub(crate) fn reporters(global: &Global, environment: &Environment, note: &str, clock: &Clock) -> Reporters {
     let is_job = environment.text("GITHUB_ACTIONS").is_ok_and(|value| value == Some("true"));
     let plain = environment.text("NO_COLOR").is_ok_and(|value| value.is_some());
-    let width = std::io::stderr().is_terminal().then(|| environment.text("COLUMNS").ok().flatten()?.parse().ok());
+    let width =
+        std::io::stderr().is_terminal().then(|| environment.text("COLUMNS").ok().flatten()?.parse().ok());
     let look = match (verbosity(global), width) {
         (Verbosity::Quiet, _) => return Reporters::default(),
         // What is drawn would run into what is told.
-        (Verbosity::Talk, Some(width)) if !is_job => Look::Live { width: width.unwrap_or(80), colour: !plain },
+        (Verbosity::Talk, Some(width)) if !is_job => {
+            Look::Live { width: width.unwrap_or(80), colour: !plain }
+        }
         _ => Look::Lines { groups: is_job },
     };
     let terminal = Terminal::new(Box::new(std::io::stderr()), look, note, clock.clone());

@@ -53,7 +53,10 @@ pub(crate) async fn outside(
     let in_job = environment.text("GITHUB_ACTIONS")? == Some("true");
     let print: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|line| drop(writeln!(std::io::stderr(), "{line}")));
     let tools = Tools {
-        kubeconfig: environment.path("RUNNER_TEMP").filter(|_| in_job).map(|temp| temp.join("berth/kubeconfig")),
+        kubeconfig: environment
+            .path("RUNNER_TEMP")
+            .filter(|_| in_job)
+            .map(|temp| temp.join("berth/kubeconfig")),
         mask: if in_job { mask } else { |_| {} },
         vault,
         dns: dns(settings)?.map(Arc::new),
@@ -78,13 +81,16 @@ pub(crate) async fn outside(
 
 /// GitHub, by the token that this process was given.
 pub(crate) fn github(environment: &Environment, clock: &Clock, run: &str) -> Result<GitHub> {
-    let token = ["BERTH_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"].into_iter().find_map(|name| environment.text(name).ok().flatten());
+    let token = ["BERTH_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"]
+        .into_iter()
+        .find_map(|name| environment.text(name).ok().flatten());
     let token = token.ok_or_else(|| {
         UserError::usage("what the pull request wants now is for GitHub to say, and there is no token for it")
             .hint("set GITHUB_TOKEN; `gh auth token` prints one")
     })?;
     let address = environment.text("GITHUB_API_URL")?.unwrap_or(GITHUB).to_owned();
-    let access = github::Access { address, token: SecretString::from(token.to_owned()), timeout: github::TIMEOUT };
+    let access =
+        github::Access { address, token: SecretString::from(token.to_owned()), timeout: github::TIMEOUT };
     Ok(GitHub::new(access, clock.clone(), run)?)
 }
 
@@ -102,7 +108,8 @@ fn dns(settings: &Settings) -> Result<Option<Dns>> {
         true => dns::system_resolvers(Path::new(dns::SYSTEM)),
         false => Ok(named.collect()),
     };
-    let usable = || UserError::usage("nobody can be asked for names").hint("set `dns.resolvers` in the platform file");
+    let usable =
+        || UserError::usage("nobody can be asked for names").hint("set `dns.resolvers` in the platform file");
     Ok(Some(Dns::new(resolvers.with_context(usable)?, dns::TIMEOUT).with_context(usable)?))
 }
 

@@ -45,14 +45,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fs, path::Path, str::FromStr, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 /// How often the world's time goes on, and how long nothing must have happened before it leaps.
@@ -70,8 +63,10 @@ pub(crate) async fn rehearse(
     let mut report = stage.run("rehearsal", asked.kill_at.is_some(), reporters(&stage.clock)).await?;
     if let Some(step) = &asked.kill_at {
         match report {
-            Some(_) => bail!(UserError::usage(format!("the run has ended before it was at {step:?}"))
-                .hint(format!("name one of its steps: {}", STEPS.map(StepName::as_str).join(", ")))),
+            Some(_) => bail!(
+                UserError::usage(format!("the run has ended before it was at {step:?}"))
+                    .hint(format!("name one of its steps: {}", STEPS.map(StepName::as_str).join(", ")))
+            ),
             None => tracing::warn!("killed at {step}; now the same event once more"),
         }
         stage.served.gate.open();
@@ -95,8 +90,15 @@ pub(crate) async fn rehearse(
 }
 
 const STEPS: [StepName; 9] = [
-    steps::CLUSTER, steps::ACCESS, steps::SECRETS, steps::OPERATORS, steps::RESOURCES, steps::DEPLOY, steps::DNS,
-    steps::HEALTH, steps::TESTS,
+    steps::CLUSTER,
+    steps::ACCESS,
+    steps::SECRETS,
+    steps::OPERATORS,
+    steps::RESOURCES,
+    steps::DEPLOY,
+    steps::DNS,
+    steps::HEALTH,
+    steps::TESTS,
 ];
 
 /// The world, and the settings that are rehearsed in it.
@@ -112,7 +114,10 @@ impl Stage {
     async fn set(asked: &Rehearse, sources: &Sources<'_>) -> Result<Self> {
         let (settings, _example) = settings(sources)?;
         let (pull, head) = match &asked.event {
-            None => (PullRequest { repo: REPOSITORY.parse()?, number: NUMBER.to_string().parse()? }, HEAD.parse()?),
+            None => (
+                PullRequest { repo: REPOSITORY.parse()?, number: NUMBER.to_string().parse()? },
+                HEAD.parse()?,
+            ),
             Some(file) => of_event(file)?,
         };
         let holder = Holder::PullRequest(pull.clone());
@@ -137,7 +142,9 @@ impl Stage {
         let mut world = self.served.lock();
         if asked.full_pool {
             let addresses = self.settings.pool(None)?.1.layout.blocks().flat_map(|block| block.addresses());
-            let all = addresses.enumerate().map(|(n, address)| (address.to_string(), json!(format!("pr-other-{}", n / 2))));
+            let all = addresses
+                .enumerate()
+                .map(|(n, address)| (address.to_string(), json!(format!("pr-other-{}", n / 2))));
             world.vault.put("ephemeral-clusters/ip-allocations", all.collect());
         }
         if let Some(text) = &asked.fail {
@@ -155,8 +162,15 @@ impl Stage {
         if down.is_some() || kill.is_some() || broken {
             self.served.gate.rule(move |request| {
                 if down == Some(request.server) {
-                    if request.server == Server::Dns { Verdict::Hang } else { Verdict::json(503, &json!({"errors": ["rehearsed outage"]})) }
-                } else if broken && request.mutates() && request.path.last().is_some_and(|last| last == "kubeconfig") {
+                    if request.server == Server::Dns {
+                        Verdict::Hang
+                    } else {
+                        Verdict::json(503, &json!({"errors": ["rehearsed outage"]}))
+                    }
+                } else if broken
+                    && request.mutates()
+                    && request.path.last().is_some_and(|last| last == "kubeconfig")
+                {
                     Verdict::json(403, &json!({"errors": ["permission denied"]}))
                 } else if kill.is_some_and(|kill| is_of(kill, request)) {
                     Verdict::DieBefore
@@ -188,7 +202,8 @@ impl Stage {
             let now = self.served.gate.log().len();
             idle = if now == before { idle + 1 } else { 0 };
             before = now;
-            let step = if idle > LEAP { SignedDuration::from_secs(2) } else { SignedDuration::from_millis(20) };
+            let step =
+                if idle > LEAP { SignedDuration::from_secs(2) } else { SignedDuration::from_millis(20) };
             self.served.lock().pass_by(step);
             self.clock.advance(step);
         }
@@ -247,7 +262,8 @@ impl Stage {
     fn objects(&self) -> Vec<Value> {
         let (world, name) = (self.served.lock(), self.holder.name());
         let all = world.kubernetes.objects().chain(world.environment.objects());
-        let ours = all.filter(|object| object["metadata"]["labels"]["berth.dev/environment"] == name.as_ref());
+        let ours =
+            all.filter(|object| object["metadata"]["labels"]["berth.dev/environment"] == name.as_ref());
         ours.map(plain).collect()
     }
 }
@@ -313,12 +329,17 @@ fn given(settings: &Settings, pull: &PullRequest, head: &HeadSha, asked: &Rehear
         repository: pull.repo.to_string(),
         number: pull.number.to_string().parse().context("a pull request's number")?,
         head: head.to_string(),
-        domain: settings.dns.domain.as_ref().map_or_else(|| "preview.example.com".to_owned(), ToString::to_string),
+        domain: settings
+            .dns
+            .domain
+            .as_ref()
+            .map_or_else(|| "preview.example.com".to_owned(), ToString::to_string),
         secrets: of
             .copy_secrets
             .iter()
             .filter(|_| !missing(steps::CLUSTER))
-            .map(|secret| (secret.namespace.to_string(), secret.name.to_string())).collect(),
+            .map(|secret| (secret.namespace.to_string(), secret.name.to_string()))
+            .collect(),
         vault: if missing(steps::SECRETS) { Vec::new() } else { paths.collect::<Result<_>>()? },
         images: images(settings, &holder, Some(head))?
             .iter()
@@ -349,16 +370,14 @@ fn scope(settings: &Settings, holder: &Holder, head: Option<&HeadSha>) -> Result
 /// The images of the app.
 fn images(settings: &Settings, holder: &Holder, head: Option<&HeadSha>) -> Result<Vec<Image>> {
     let some = HeadSha::from_str(HEAD)?;
-    let variables = scope(settings, holder, Some(head.unwrap_or(&some)))?.variables();
-    let variables = settings.app.variables(&variables).map_err(|all| match all.first() {
-        Some(mistake) => UserError::usage(format!("`vars`: {mistake}")),
-        None => UserError::usage("`vars` cannot be substituted"),
-    })?;
+    let scope = scope(settings, holder, Some(head.unwrap_or(&some)))?;
+    let variables = steps::variables(&scope, &settings.app.vars)?;
     let references = settings.app.deploy.iter().flat_map(|deploy| deploy.images.values());
     let images = references.map(|reference| {
         let filled = variables.fill(&Value::from(reference.as_ref())).ok();
         let text = filled.as_ref().and_then(Value::as_str).unwrap_or(reference.as_ref());
-        text.parse().with_context(|| UserError::new(Exit::Usage, format!("{text:?} is no reference of an image")))
+        text.parse()
+            .with_context(|| UserError::new(Exit::Usage, format!("{text:?} is no reference of an image")))
     });
     images.collect()
 }

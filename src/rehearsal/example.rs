@@ -9,8 +9,9 @@ use super::{
     github::{Grant as Token, Opening},
     kv::Grant,
     players::{
-        Pace, Player, environment_players,
+        Pace, Player,
         cluster_api::ClusterApi,
+        environment_players,
         external_dns::{ExternalDns, Policy},
         k3s::{Environment, K3s},
         proxmox::Proxmox,

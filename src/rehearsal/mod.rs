@@ -220,9 +220,14 @@ impl World {
 
     /// An app answers as long as each of its Deployments has somebody to.
     fn app(&self) -> Reply {
-        let mut deployments = self.environment.all("deployments.apps").filter(|(namespace, _, _)| *namespace == "default");
-        let answers = |object: &Value| object["status"]["availableReplicas"].as_u64().is_some_and(|count| count > 0);
-        match !self.is_app_down && self.has_machine() && deployments.all(|(_, _, deployment)| answers(deployment)) {
+        let mut deployments =
+            self.environment.all("deployments.apps").filter(|(namespace, _, _)| *namespace == "default");
+        let answers =
+            |object: &Value| object["status"]["availableReplicas"].as_u64().is_some_and(|count| count > 0);
+        match !self.is_app_down
+            && self.has_machine()
+            && deployments.all(|(_, _, deployment)| answers(deployment))
+        {
             true => Reply::Text(200, "ok".into()),
             false => Reply::Text(503, "no server is available".into()),
         }

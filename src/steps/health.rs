@@ -68,7 +68,11 @@ impl Step for Healthy {
             Some(there) => {
                 let mut asked = url.clone();
                 // An http or https URL can have each of them.
-                let _ = (asked.set_scheme("http"), asked.set_ip_host(there.ip()), asked.set_port(Some(there.port())));
+                let _ = (
+                    asked.set_scheme("http"),
+                    asked.set_ip_host(there.ip()),
+                    asked.set_port(Some(there.port())),
+                );
                 (url, asked)
             }
         };

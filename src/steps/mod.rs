@@ -322,7 +322,7 @@ impl Step for Nothing {
 }
 
 /// What placeholders stand for: berth's own names, and the app's.
-fn variables(scope: &Scope, vars: &[Var]) -> Result<Variables> {
+pub fn variables(scope: &Scope, vars: &[Var]) -> Result<Variables> {
     let built_in = scope.variables();
     Var::over(&built_in, vars).map_err(|mistakes| {
         let why = mistakes.first().map_or_else(String::new, |mistake| explain(mistake, built_in.names()));
