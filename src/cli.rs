@@ -3,7 +3,11 @@
 //! Must never: read the environment (what is a variable, too, is settled elsewhere); hold a default.
 
 use crate::{
-    domain::{names::EnvironmentName, pool::Range},
+    domain::{
+        holder::Which,
+        names::{EnvironmentName, HeadSha},
+        pool::Range,
+    },
     settings::{Exclusion, PoolName, StoreChoice},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -51,10 +55,67 @@ pub(crate) enum Output {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Bring an environment up, at the commit that its pull request has now
+    Up {
+        /// owner/repo#number, or its name
+        environment: Which,
+        /// Another commit than the pull request's
+        #[arg(long)]
+        sha: Option<HeadSha>,
+    },
+    /// Take an environment down: its grace begins, or it goes at once
+    Down {
+        /// owner/repo#number, or its name
+        environment: Which,
+        /// Without grace
+        #[arg(long)]
+        now: bool,
+    },
+    /// Show all environments
+    List,
+    /// Show one environment
+    Show {
+        /// owner/repo#number, or its name
+        environment: Which,
+    },
+    /// Print the kubeconfig of an environment
+    Kubeconfig {
+        /// owner/repo#number, or its name
+        environment: Which,
+    },
+    /// Run the whole pipeline on an embedded world, offline, with your own configuration if there is one
+    Rehearse(Rehearse),
     /// Hand out addresses and take them back
     Pool(Pool),
     /// Print the JSON schema of the configuration, for editors
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rehearse {
+    /// A pull request's webhook payload [default: a built-in example]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Option<PathBuf>,
+    /// Let this step fail, in the way that it does in real life
+    #[arg(long, value_name = "STEP")]
+    pub(crate) fail: Option<String>,
+    /// Let this server answer nothing but errors
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) outage: Option<Outage>,
+    /// Kill the run when it is at this step, and run it once more
+    #[arg(long, value_name = "STEP")]
+    pub(crate) kill_at: Option<String>,
+    /// Let others hold all addresses
+    #[arg(long)]
+    pub(crate) full_pool: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Outage {
+    Vault,
+    Kubernetes,
+    Github,
+    Dns,
 }
 
 #[derive(Debug, Args)]
@@ -107,7 +168,7 @@ pub(crate) enum PoolVerb {
 const EXIT: &str = "\
 Every setting is also a variable: BERTH_ and its path, such as BERTH_POOLS_LAB_RANGE.
 
-Exit: 0 done; 2 wrong call or configuration; 3 pool full; 4 unknown: a read or write failed";
+Exit: 0 done; 1 the environment or its tests failed; 2 wrong call or configuration; 3 pool full;\n      4 unknown: something could not be read or reached; 5 a newer event has taken over";
 
 const EXAMPLES: &str = "\
 Examples:

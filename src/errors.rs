@@ -21,6 +21,8 @@ pub enum Exit {
     Unknown,
     /// A newer event has taken over.
     Superseded,
+    /// A signal of this number has ended it, after everything was told.
+    Interrupted(u8),
 }
 
 impl Exit {
@@ -33,6 +35,7 @@ impl Exit {
             Exit::PoolFull => 3,
             Exit::Unknown => 4,
             Exit::Superseded => 5,
+            Exit::Interrupted(signal) => 128u8.saturating_add(signal),
         }
     }
 }

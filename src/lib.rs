@@ -59,10 +59,15 @@ pub mod rehearsal;
 
 use anyhow::{Context as _, Result};
 use cli::{Cli, Output, Pool, Verb};
+use domain::{
+    holder::{Holder, Which},
+    intent::{Occasion, Wanted},
+};
+use engine::{Asked, Event, Pulls, Said, Wishes};
 use errors::Exit;
 use fronts::command::{self, Answer};
 use settings::{Environment, Settings, Sources, Store};
-use std::ffi::OsString;
+use std::{ffi::OsString, sync::Arc};
 use telemetry::Talk;
 
 /// The whole process: from its arguments and environment to what it printed and how it ended. It reads the
@@ -87,34 +92,154 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
 
 fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
     let output = assemble::output(&cli.global, environment)?;
-    match &cli.verb {
-        Verb::Schema => command::schema(output),
-        Verb::Pool(pool) => {
-            // One thread: a command line sends one request at a time, and a pool of threads takes its time to start.
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_io()
-                .enable_time()
-                .build()
-                .context("start the runtime")?;
-            let answer = runtime.block_on(on_pool(pool, &cli, output, environment));
-            // Not by dropping it: that would wait for a name server that no longer matters.
-            runtime.shutdown_background();
-            answer
-        }
+    if let Verb::Schema = &cli.verb {
+        return command::schema(output);
     }
+    // One thread: a process works on one environment, and a pool of threads takes its time to start.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .context("start the runtime")?;
+    let answer = runtime.block_on(async {
+        match &cli.verb {
+            Verb::Schema => unreachable!("it has been answered"),
+            Verb::Pool(pool) => on_pool(pool, &cli, output, environment).await,
+            Verb::List => {
+                looking(&cli, environment, async |pools, grace| {
+                    command::environments::list(pools, grace, output).await
+                })
+                .await
+            }
+            Verb::Show { environment: which } => {
+                looking(&cli, environment, async |pools, grace| {
+                    command::environments::show(which, pools, grace, output).await
+                })
+                .await
+            }
+            Verb::Kubeconfig { environment: which } => {
+                looking(&cli, environment, async |pools, _| {
+                    command::environments::kubeconfig(which, pools, output).await
+                })
+                .await
+            }
+            Verb::Up { environment: which, sha } => {
+                let (which, sha) = (which.clone(), sha.clone());
+                on_environment(&cli, environment, output, &which, Occasion::Event, |holder, clock, run| {
+                    Ok(match (holder, sha) {
+                        (Holder::PullRequest(_), None) => {
+                            Arc::new(Pulls(assemble::github(environment, clock, run)?))
+                        }
+                        (_, head) => Arc::new(Said(Asked { wanted: Wanted::Up(head), merge: None })),
+                    })
+                })
+                .await
+            }
+            Verb::Down { environment: which, now } => {
+                let occasion = if *now { Occasion::DownNow } else { Occasion::Event };
+                on_environment(&cli, environment, output, which, occasion, |_, _, _| {
+                    Ok(Arc::new(Said(Asked { wanted: Wanted::Down, merge: None })))
+                })
+                .await
+            }
+            Verb::Rehearse(asked) => {
+                let directory = std::env::current_dir().unwrap_or_default();
+                let sources = sources(&cli, environment, &directory, Default::default())?;
+                let reporters = |clock: &clock::Clock| {
+                    assemble::reporters(&cli.global, environment, "embedded world, offline", clock)
+                };
+                assemble::rehearse(asked, &sources, output, reporters).await
+            }
+        }
+    });
+    // Not by dropping it: that would wait for a name server that no longer matters.
+    runtime.shutdown_background();
+    answer
+}
+
+/// Ends with the number of the signal that asks this process to end.
+pub(crate) async fn stopped() -> u8 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Nobody can tell us; the run goes on, and what it leaves when it is killed the next one finds.
+        return futures::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => 2,
+        _ = terminate.recv() => 15,
+    }
+}
+
+fn sources<'a>(
+    cli: &Cli,
+    environment: &'a Environment,
+    directory: &'a std::path::Path,
+    flags: settings::Flags,
+) -> Result<Sources<'a>> {
+    Ok(Sources {
+        environment,
+        directory,
+        platform: cli.global.platform.clone(),
+        config: cli.global.config.clone(),
+        trust: assemble::trust(environment)?,
+        flags,
+    })
+}
+
+/// What only looks at documents.
+async fn looking(
+    cli: &Cli,
+    environment: &Environment,
+    look: impl AsyncFnOnce(&engine::Pools, jiff::SignedDuration) -> Result<Answer>,
+) -> Result<Answer> {
+    // If it is gone, relative paths lead nowhere in any case.
+    let directory = std::env::current_dir().unwrap_or_default();
+    let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
+    let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
+    let (name, of) = settings.pools.first_key_value().context("there is always a pool")?;
+    let pools = assemble::pools(&settings.store, name, of, environment).await?;
+    look(&pools, settings.lifetime.grace).await
+}
+
+/// One run of the engine.
+async fn on_environment(
+    cli: &Cli,
+    environment: &Environment,
+    output: Output,
+    which: &Which,
+    occasion: Occasion,
+    wishes: impl FnOnce(&Holder, &clock::Clock, &str) -> Result<Arc<dyn Wishes>>,
+) -> Result<Answer> {
+    let directory = std::env::current_dir().unwrap_or_default();
+    let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
+    let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
+    // Children of ours must not read what we were given.
+    clients::child::seal().context("keep this process's memory to itself")?;
+    let reporters = assemble::reporters(&cli.global, environment, "", &clock::Clock::system());
+    let holder = match which {
+        Which::Pull(pull) => Holder::PullRequest(pull.clone()),
+        Which::Name(name) => {
+            let (pool, of) = settings.pools.first_key_value().context("there is always a pool")?;
+            let pools = assemble::pools(&settings.store, pool, of, environment).await?;
+            let basis = pools.claims.read(name).await?;
+            basis.claim().map_or_else(|| Holder::Named(name.clone()), |claim| claim.holder().clone())
+        }
+    };
+    let outside =
+        assemble::outside(&settings, environment, reporters, |clock, run| wishes(&holder, clock, run))
+            .await?;
+    let engine = assemble::engine(&settings, &holder, outside)?;
+    let report = engine.handle(&Event { holder, occasion }, stopped()).await;
+    command::run::answer(&report, output)
 }
 
 async fn on_pool(pool: &Pool, cli: &Cli, output: Output, environment: &Environment) -> Result<Answer> {
     // If it is gone, relative paths lead nowhere in any case.
     let directory = std::env::current_dir().unwrap_or_default();
-    let settings = Settings::load(&Sources {
-        environment,
-        directory: &directory,
-        platform: cli.global.platform.clone(),
-        config: cli.global.config.clone(),
-        trust: assemble::trust(environment)?,
-        flags: assemble::flags(&cli.global, &pool.flags),
-    })?;
+    let flags = assemble::flags(&cli.global, &pool.flags);
+    let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
     let (name, of) = settings.pool(pool.flags.pool.as_ref())?;
     let pools = assemble::pools(&settings.store, name, of, environment).await?;
     let answer = command::pool::run(&pool.verb, name, &pools, output).await.unwrap_or_else(Answer::failed);

@@ -3,8 +3,12 @@
 //! A part of `run`, and so the only one that knows every layer. Must never: decide anything that a setting should say.
 
 mod engine;
+mod outside;
+mod rehearse;
 
 pub use engine::{Clusters, Outside, engine};
+pub(crate) use outside::{github, outside};
+pub(crate) use rehearse::rehearse;
 
 use crate::{
     cli::{Global, Output, PoolFlags},
@@ -16,6 +20,10 @@ use crate::{
     documents::{Document, Entry, Key, NotWritten, Read, Store, Version, claims::Claims},
     engine::{Ids, Pace, Pools},
     errors::UserError,
+    reporters::{
+        Reporters,
+        terminal::{Look, Terminal},
+    },
     settings::{self, Cluster, Environment, Flags, PoolName, PoolSettings, SecretId, Trust},
     stores::{file::FileStore, kubernetes::KubernetesStore, vault::VaultStore},
     telemetry::Verbosity,
@@ -24,7 +32,7 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use clap::ValueEnum as _;
 use secrecy::SecretString;
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, io::IsTerminal as _, path::Path, sync::Arc};
 use tracing::debug;
 
 /// In a job the working directory is a checkout of the code under review; elsewhere it is the user's own.
@@ -64,6 +72,24 @@ pub(crate) fn flags(global: &Global, pool: &PoolFlags) -> Flags {
     }
 }
 
+/// On stderr: live on a terminal, in lines for a log; nothing with `-q`.
+pub(crate) fn reporters(global: &Global, environment: &Environment, note: &str, clock: &Clock) -> Reporters {
+    let is_job = environment.text("GITHUB_ACTIONS").is_ok_and(|value| value == Some("true"));
+    let plain = environment.text("NO_COLOR").is_ok_and(|value| value.is_some());
+    let width =
+        std::io::stderr().is_terminal().then(|| environment.text("COLUMNS").ok().flatten()?.parse().ok());
+    let look = match (verbosity(global), width) {
+        (Verbosity::Quiet, _) => return Reporters::default(),
+        // What is drawn would run into what is told.
+        (Verbosity::Talk, Some(width)) if !is_job => {
+            Look::Live { width: width.unwrap_or(80), colour: !plain }
+        }
+        _ => Look::Lines { groups: is_job },
+    };
+    let terminal = Terminal::new(Box::new(std::io::stderr()), look, note, clock.clone());
+    Reporters::new(vec![Arc::new(terminal)])
+}
+
 /// What hands the addresses of one pool out.
 pub(crate) async fn pools(
     store: &settings::Store,
@@ -77,7 +103,7 @@ pub(crate) async fn pools(
     debug!("run {run}");
     debug!("pool {name}: {}, {} blocks of {}", layout.range, layout.blocks().count(), layout.size);
     debug!("store: {}", store.place(&Key::Pool));
-    let claims = Claims::new(Arc::new(Told(store)));
+    let claims = Claims::new(told(store));
     Ok(Pools { claims, layout, taken: BTreeSet::new(), pace: Pace::default(), clock })
 }
 
@@ -176,6 +202,11 @@ fn secret_in(file: &Path) -> Result<SecretString> {
     let text =
         read.with_context(|| UserError::usage(format!("cannot read the secret id in {}", file.display())))?;
     Ok(text.trim().to_owned().into())
+}
+
+/// The same, and every request is told under `-v`.
+fn told(store: Arc<dyn Store>) -> Arc<dyn Store> {
+    Arc::new(Told(store))
 }
 
 /// A store that tells every request under `-v`.

@@ -293,6 +293,10 @@ impl Claim {
     pub fn head(&self) -> Option<&HeadSha> {
         self.head.as_ref()
     }
+    /// What people were told last.
+    pub fn reported(&self) -> Option<&Reported> {
+        self.reported.as_ref()
+    }
     /// Since when there is one.
     pub fn created(&self) -> Timestamp {
         self.created

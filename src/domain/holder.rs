@@ -33,6 +33,35 @@ impl fmt::Display for PullRequest {
     }
 }
 
+/// Which environment, as people write it: its pull request, or its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// `owner/repo#number`.
+    Pull(PullRequest),
+    /// Whatever holds this name.
+    Name(EnvironmentName),
+}
+
+impl FromStr for Which {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match text.contains('#') || text.contains('/') {
+            true => text.parse().map(Self::Pull),
+            false => text.parse().map(Self::Name),
+        }
+    }
+}
+
+impl Which {
+    /// What it is called.
+    pub fn name(&self) -> EnvironmentName {
+        match self {
+            Self::Pull(pull) => Holder::PullRequest(pull.clone()).name(),
+            Self::Name(name) => name.clone(),
+        }
+    }
+}
+
 /// Who holds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -159,6 +159,7 @@ pub(super) fn ended(step: StepName, error: &anyhow::Error) -> Outcome {
         Exit::PoolFull => Outcome::PoolFull,
         Exit::Unknown => Outcome::Unknown { step: Some(step), why },
         Exit::Usage => Outcome::Refused { why },
+        Exit::Interrupted(signal) => Outcome::Interrupted { signal },
         Exit::Done | Exit::Failed => Outcome::Failed { step, why },
     }
 }

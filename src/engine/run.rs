@@ -13,7 +13,7 @@ use super::{
 use crate::{
     documents::claims::{Check, Fence},
     domain::{
-        claim::{State, Wish},
+        claim::{Reported, State, Wish},
         intent::Then,
         names::HeadSha,
         plan::{Direction, Plan, Spec},
@@ -103,20 +103,21 @@ impl Run<'_> {
         }
         match ending {
             Ending::Settled { .. } => {
-                let check =
-                    patiently(engine.retry, &engine.protocol.pools.clock, async || self.fence.check().await);
-                Ok(match (check.await?, verdict) {
-                    (Check::Superseded, _) => Outcome::Superseded,
-                    (_, Some(Verdict::Ran(results))) if results.failed > 0 => Outcome::TestsFailed,
-                    (_, Some(Verdict::Awaited(report))) => Outcome::AwaitingTests { report },
-                    (_, Some(Verdict::Ran(_)) | None) => Outcome::Ready,
-                })
+                let outcome = match verdict {
+                    Some(Verdict::Ran(results)) if results.failed > 0 => Outcome::TestsFailed,
+                    Some(Verdict::Awaited(report)) => Outcome::AwaitingTests { report },
+                    Some(Verdict::Ran(_)) | None => Outcome::Ready,
+                };
+                // Written over what this run wrote last: that it lands says that the fence has stood to the end.
+                self.reporting(outcome).await
             }
             Ending::Superseded => Ok(Outcome::Superseded),
             Ending::Failed { step, error } => {
                 let (diagnosis, evidence) = diagnosed(&*provider, &scope).await;
                 self.telling.say(|report| (report.diagnosis, report.evidence) = (diagnosis, evidence));
-                Ok(ended(step, &error))
+                let outcome = ended(step, &error);
+                // Why it failed is told in any case.
+                Ok(self.reporting(outcome.clone()).await.unwrap_or(outcome))
             }
             Ending::Lost(error) => {
                 // Its own wish would bring it back with the very addresses that it has lost.
@@ -134,6 +135,21 @@ impl Run<'_> {
                 })
             }
         }
+    }
+
+    /// The claim says what people are told; not if somebody else has taken it meanwhile.
+    async fn reporting(&mut self, outcome: Outcome) -> Result<Outcome> {
+        let (protocol, now) = (&self.engine.protocol, self.now());
+        let claim = self.fence.claim().clone();
+        let reported = Reported { outcome: outcome.word().to_owned(), head: claim.head().cloned(), at: now };
+        let (claim, fence) = (claim.reporting(reported), &mut self.fence);
+        let written = patiently(self.engine.retry, &protocol.pools.clock, async || {
+            protocol.pools.claims.advance(fence, claim.clone()).await
+        });
+        Ok(match written.await? {
+            Check::Current => outcome,
+            Check::Superseded => Outcome::Superseded,
+        })
     }
 
     /// waiting -> held. An outcome: it did not come to that.
@@ -195,14 +211,32 @@ impl Run<'_> {
     /// cooling or freeing -> gone; `None`: it is to be opened again.
     async fn free(self) -> Result<Option<Outcome>> {
         let (provider, scope) = self.going().await?;
-        let presence =
-            async || Ok(if provider.is_absent(&scope).await? { Presence::Absent } else { Presence::There });
-        Ok(match self.engine.protocol.free(self.fence, presence).await? {
+        // As it is looked at, so it is decided: `free` works with the very same fence.
+        let undone = patiently(self.engine.retry, &self.engine.protocol.pools.clock, async || {
+            self.is_undone(&*provider, &scope).await
+        });
+        let presence = if undone.await? { Presence::Absent } else { Presence::There };
+        Ok(match self.engine.protocol.free(self.fence, async || Ok(presence)).await? {
             Freed::Gone => Some(Outcome::Removed { free_at: None }),
             Freed::NotYet(until) => Some(Outcome::Removed { free_at: Some(until) }),
             Freed::Superseded => Some(Outcome::Superseded),
             Freed::Anew(_) | Freed::StillThere(_) => None,
         })
+    }
+
+    /// Whether nothing of it is left, anywhere.
+    async fn is_undone(&self, provider: &dyn Provider, scope: &Scope) -> Result<bool> {
+        let (engine, pools) = (self.engine, &self.engine.protocol.pools);
+        let sentry = Sentry { pools, fence: &self.fence, direction: Direction::Down };
+        let (fence, store, clock) = (&self.fence, pools.claims.store(), &pools.clock);
+        let cx = Context { scope, fence, guard: &sentry, provider, store, clock, board: &Board::default() };
+        for step in engine.steps.iter().filter(|step| provider.uses(step.spec().name)) {
+            if !step.is_undone(&cx).await? {
+                tracing::info!("{} is not undone yet: it is removed once more", step.spec().name);
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn drive(

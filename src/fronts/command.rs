@@ -2,7 +2,9 @@
 //!
 //! Must never: put talk among the data; give data where the verb failed, but for what `list` could read of it.
 
+pub(crate) mod environments;
 pub(crate) mod pool;
+pub(crate) mod run;
 mod survey;
 
 use crate::{cli::Output, errors::Exit, settings};

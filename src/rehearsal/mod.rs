@@ -27,6 +27,7 @@ pub mod example;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -52,11 +53,13 @@ pub enum Server {
     Resolver,
     /// A registry of images.
     Registry,
+    /// The apps of all environments, as they are met by their names.
+    App,
 }
 
 impl Server {
     /// All of them.
-    pub const ALL: [Server; 7] = [
+    pub const ALL: [Server; 8] = [
         Server::Vault,
         Server::Kubernetes,
         Server::Environment,
@@ -64,6 +67,7 @@ impl Server {
         Server::Dns,
         Server::Resolver,
         Server::Registry,
+        Server::App,
     ];
 }
 
@@ -77,6 +81,7 @@ impl fmt::Display for Server {
             Server::Dns => "dns",
             Server::Resolver => "resolver",
             Server::Registry => "registry",
+            Server::App => "app",
         })
     }
 }
@@ -125,7 +130,7 @@ pub enum Reply {
     /// Status and body; a null body is sent as no body.
     Json(u16, Value),
     /// Status and body, where a server does not speak JSON.
-    Text(u16, &'static str),
+    Text(u16, Cow<'static, str>),
     /// A body in JSON of a content type of its own.
     Typed(&'static str, Value),
     /// An answer that goes on as the world goes on.
@@ -151,6 +156,10 @@ pub struct World {
     pub resolver: dns::Resolver,
     /// What images there are.
     pub registry: registry::Registry,
+    /// What an environment's cluster has from its birth; none: it is there without any machine.
+    born: Option<Box<kubernetes::ApiServer>>,
+    /// No app answers.
+    is_app_down: bool,
     /// Who plays, and on which API server.
     players: Vec<(Server, Arc<dyn players::Player>)>,
     refused: Vec<String>,
@@ -169,6 +178,8 @@ impl Default for World {
             zone: dns::Zone::default(),
             resolver: dns::Resolver::default(),
             registry: registry::Registry::default(),
+            born: None,
+            is_app_down: false,
             players: vec![],
             refused: vec![],
             due: None,
@@ -183,16 +194,43 @@ impl World {
         let reply = match request.server {
             Server::Vault => self.vault.handle(request),
             Server::Kubernetes => self.kubernetes.handle(request),
+            Server::Environment if !self.has_machine() => Reply::Text(503, "nobody listens here".into()),
             Server::Environment => self.environment.handle(request),
             Server::GitHub => self.github.handle(request),
             Server::Dns => self.zone.handle(request),
             Server::Resolver => self.resolver.handle(&self.zone, request, self.now),
             Server::Registry => self.registry.handle(request, self.now),
+            Server::App => self.app(),
         };
         if request.mutates() {
             self.rest();
         }
         reply
+    }
+
+    /// From now on an environment's cluster is where its machines are: without any nobody answers or plays there, and with
+    /// the last one goes all that it has not had from its birth, which is what it has now.
+    pub fn live_on_machines(&mut self) {
+        self.born = Some(Box::new(self.environment.clone()));
+    }
+
+    fn has_machine(&self) -> bool {
+        self.born.is_none() || self.environment.all("nodes").next().is_some()
+    }
+
+    /// An app answers as long as each of its Deployments has somebody to.
+    fn app(&self) -> Reply {
+        let mut deployments =
+            self.environment.all("deployments.apps").filter(|(namespace, _, _)| *namespace == "default");
+        let answers =
+            |object: &Value| object["status"]["availableReplicas"].as_u64().is_some_and(|count| count > 0);
+        match !self.is_app_down
+            && self.has_machine()
+            && deployments.all(|(_, _, deployment)| answers(deployment))
+        {
+            true => Reply::Text(200, "ok".into()),
+            false => Reply::Text(503, "no server is available".into()),
+        }
     }
 
     /// The world's own time.
@@ -204,6 +242,15 @@ impl World {
     /// what takes its time, each when it is due.
     pub fn pass(&mut self, seconds: u32) {
         let end = later(self.now, seconds.into());
+        while let Some(due) = self.due.filter(|due| *due < end) {
+            self.come_to(due);
+        }
+        self.come_to(end);
+    }
+
+    /// The same for a part of a second, or many.
+    pub fn pass_by(&mut self, time: SignedDuration) {
+        let end = self.now.checked_add(time).unwrap_or(Timestamp::MAX);
         while let Some(due) = self.due.filter(|due| *due < end) {
             self.come_to(due);
         }

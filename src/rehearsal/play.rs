@@ -21,9 +21,10 @@ impl World {
         self.admit(Server::Kubernetes, player);
     }
 
-    /// Lets this player play on the environments' own API server from now on.
+    /// Lets this player play on the environments' own API server from now on; what it has to do at once is done.
     pub fn play_in_environments(&mut self, player: Arc<dyn Player>) {
         self.admit(Server::Environment, player);
+        self.rest();
     }
 
     fn admit(&mut self, on: Server, player: Arc<dyn Player>) {
@@ -59,6 +60,9 @@ impl World {
 
     /// One look of a player that sees all of what it watches. Whether it changed anything.
     fn look(&mut self, on: Server, player: &dyn Player) -> bool {
+        if on == Server::Environment && !self.has_machine() {
+            return false;
+        }
         let (who, kinds) = (player.name(), player.watches());
         let server = self.cluster(on);
         if !kinds.iter().all(|kind| server.resource(&kind.api_version(), kind.kind).is_some()) {
@@ -106,7 +110,14 @@ impl World {
                 Ok(server.delete_as(&kind.resource(), namespace, name))
             }
             Change::Join(_, node) => create(&mut self.environment, who, node),
-            Change::Leave(_, node) => Ok(self.environment.delete_as("nodes", "", node)),
+            Change::Leave(_, node) => {
+                let left = self.environment.delete_as("nodes", "", node);
+                self.environment.settle();
+                if let Some(born) = self.born.as_ref().filter(|_| !self.has_machine()) {
+                    self.environment.lose_all_but(born);
+                }
+                Ok(left)
+            }
             Change::Publish(record) => Ok(self.zone.publish(record.clone())),
             Change::Withdraw(record) => Ok(self.zone.withdraw(record)),
         }

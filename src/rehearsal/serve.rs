@@ -127,7 +127,7 @@ fn show(gate: &Gate, request: &Request, reply: Reply) -> Landed {
         Reply::Text(status, text) => {
             let headers = typed("text/plain; charset=utf-8");
             gate.show(request, status, &headers, &Value::Null);
-            return Landed::Answered(Answer { status, headers, body: text.to_owned() });
+            return Landed::Answered(Answer { status, headers, body: text.into_owned() });
         }
         Reply::Watch(watch) => return Landed::Watching(watch),
     };

@@ -84,6 +84,11 @@ impl Step for KeepKubeconfig {
             }
         }
     }
+
+    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
+        let read = cx.store.read(&Key::Kubeconfig(cx.scope.name.clone())).await?;
+        Ok(matches!(read, Read::Absent { .. }))
+    }
 }
 
 /// A value of base64, a token or a password: what a log may be searched for.

@@ -25,6 +25,10 @@ impl Step for Cluster {
     async fn remove(&self, cx: &Context<'_>) -> Result<Progress> {
         cx.provider.remove(&here(cx)).await
     }
+
+    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
+        cx.provider.is_absent(cx.scope).await
+    }
 }
 
 fn here<'a>(cx: &Context<'a>) -> Here<'a> {

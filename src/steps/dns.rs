@@ -82,6 +82,11 @@ impl InsideStep for Names {
             None => Ok(Progress::done("its names are gone")),
         }
     }
+
+    /// Whoever took the records away lived in the environment: if it could not before that went, the addresses wait.
+    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
+        Ok(self.left(cx.scope).await?.is_none())
+    }
 }
 
 impl Names {

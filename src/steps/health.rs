@@ -45,6 +45,8 @@ pub struct Healthy {
     pub vars: Vec<Var>,
     /// How long it may take.
     pub patience: Duration,
+    /// Where every environment answers in a rehearsal, in plain HTTP.
+    pub rehearsed: Option<SocketAddr>,
 }
 
 /// Whose certificates are good.
@@ -61,8 +63,21 @@ impl Step for Healthy {
 
     async fn ensure(&self, cx: &Context<'_>) -> Result<Progress> {
         let url = self.url(cx.scope)?;
+        let (url, asked) = match self.rehearsed {
+            None => (url.clone(), url),
+            Some(there) => {
+                let mut asked = url.clone();
+                // An http or https URL can have each of them.
+                let _ = (
+                    asked.set_scheme("http"),
+                    asked.set_ip_host(there.ip()),
+                    asked.set_port(Some(there.port())),
+                );
+                (url, asked)
+            }
+        };
         let authorities = match &self.health.ca {
-            _ if url.scheme() == "http" => Authorities::These(Vec::new()),
+            _ if asked.scheme() == "http" => Authorities::These(Vec::new()),
             Ca::System => Authorities::System,
             Ca::File(file) => {
                 let pem = files::text(file)?;
@@ -81,7 +96,7 @@ impl Step for Healthy {
                 Inside::Gone => return Err(super::gone(cx.scope)),
             },
         };
-        let lacking = match ask(&url, self.health.status, cx.scope, authorities).await? {
+        let lacking = match ask(&asked, self.health.status, cx.scope, authorities).await? {
             Ok(()) => {
                 let head = cx.scope.head().and_then(|head| head.as_ref().get(..7));
                 let from = head.map_or(String::new(), |head| format!(" from {head}"));

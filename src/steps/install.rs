@@ -51,8 +51,6 @@ impl Rendering {
 pub(super) struct Installed {
     /// What it waits for; `None`: nothing.
     pub(super) waits: Option<Wait>,
-    /// How many workloads there are.
-    pub(super) workloads: usize,
     /// How many objects.
     pub(super) objects: usize,
 }
@@ -81,16 +79,14 @@ pub(super) async fn install(
     // What charts bring is in nobody's manifests.
     let targets: BTreeSet<&str> =
         charts.iter().filter_map(|chart| chart["spec"]["targetNamespace"].as_str()).collect();
-    let mut workloads = seen.iter().filter(|seen| is_workload(&seen.name().kind)).count();
     for survey in brought(&inside.kubernetes, &targets).await? {
-        workloads += survey.seen.len();
         waits.extend(judged(&survey.seen)?);
     }
     let waits = match waits.is_empty() {
         true => None,
         false => Some(Wait::any(waits)),
     };
-    Ok(Installed { waits, workloads, objects: objects.len() })
+    Ok(Installed { waits, objects: objects.len() })
 }
 
 /// The waits for those that are not ready; an error for one that has given up.
@@ -136,10 +132,6 @@ fn job_of(chart: &Value) -> ObjectName {
         namespace: name.namespace,
         name: format!("helm-install-{}", name.name),
     }
-}
-
-fn is_workload(kind: &str) -> bool {
-    ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind)
 }
 
 async fn brought(environment: &Kubernetes, namespaces: &BTreeSet<&str>) -> Result<Vec<Survey>> {

@@ -37,6 +37,7 @@ use install::Rendering;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
@@ -78,6 +79,8 @@ pub struct Tools {
     pub surroundings: Surroundings,
     /// Where what tests print is shown.
     pub shown: tests::Shown,
+    /// Where every environment answers in a rehearsal, in plain HTTP.
+    pub rehearsed: Option<SocketAddr>,
     /// Of the process.
     pub clock: Clock,
 }
@@ -86,7 +89,7 @@ pub struct Tools {
 /// does without.
 pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<dyn Step>> {
     let patience = |step| settings.app.timeouts.of(step).map_or(PATIENCE, SignedDuration::unsigned_abs);
-    let Tools { kubeconfig, mask, vault, dns, registries, surroundings, shown, clock } = tools;
+    let Tools { kubeconfig, mask, vault, dns, registries, surroundings, shown, rehearsed, clock } = tools;
     let (inside, app) = (of.map(|of| &of.inside), &settings.app);
     let renderer = sources::Renderer { surroundings: surroundings.clone(), clock: clock.clone() };
     let renderer = Arc::new(renderer);
@@ -132,6 +135,7 @@ pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<d
                 health,
                 vars: app.vars.clone(),
                 patience: patience(HEALTH),
+                rehearsed,
             }),
         ),
         asked(
@@ -204,6 +208,11 @@ pub trait Step {
     async fn ensure(&self, cx: &Context<'_>) -> Result<Progress>;
     /// Makes it gone, whether or not `ensure` ever ran.
     async fn remove(&self, cx: &Context<'_>) -> Result<Progress>;
+    /// Whether nothing of it is left, by a look from outside: asked once more before addresses are freed, when a request of
+    /// a superseded run that was still under way has had its time.
+    async fn is_undone(&self, _cx: &Context<'_>) -> Result<bool> {
+        Ok(true)
+    }
     /// Whether `remove` works within the environment alone: what it cannot reach there goes with the cluster.
     fn is_within(&self) -> bool {
         false
@@ -217,6 +226,10 @@ pub trait InsideStep {
     fn spec(&self) -> Spec;
     /// Makes it true.
     async fn ensure(&self, cx: &Context<'_>, inside: &Access) -> Result<Progress>;
+    /// Whether nothing of it is left outside of the environment.
+    async fn is_undone(&self, _cx: &Context<'_>) -> Result<bool> {
+        Ok(true)
+    }
     /// Makes it gone; most of it goes with the environment.
     async fn remove(&self, _cx: &Context<'_>, _inside: &Access) -> Result<Progress> {
         Ok(Progress::done("goes with the cluster"))
@@ -246,6 +259,10 @@ impl<S: InsideStep> Step for Within<S> {
             // It never came up, or is gone: nothing of ours can be inside.
             Inside::NotYet(_) | Inside::Gone => Ok(Progress::done("nothing was inside")),
         }
+    }
+
+    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
+        self.0.is_undone(cx).await
     }
 
     fn is_within(&self) -> bool {
@@ -305,7 +322,7 @@ impl Step for Nothing {
 }
 
 /// What placeholders stand for: berth's own names, and the app's.
-fn variables(scope: &Scope, vars: &[Var]) -> Result<Variables> {
+pub fn variables(scope: &Scope, vars: &[Var]) -> Result<Variables> {
     let built_in = scope.variables();
     Var::over(&built_in, vars).map_err(|mistakes| {
         let why = mistakes.first().map_or_else(String::new, |mistake| explain(mistake, built_in.names()));

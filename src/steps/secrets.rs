@@ -87,6 +87,11 @@ impl Step for Secrets {
         settled(remove_surely(cx.store, &key, &version).await, &cx.store.place(&key))?;
         Ok(Progress::done("token revoked"))
     }
+
+    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
+        let read = cx.store.read(&Key::Token(cx.scope.name.clone())).await?;
+        Ok(matches!(read, Read::Absent { .. }))
+    }
 }
 
 impl Secrets {

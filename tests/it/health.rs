@@ -80,7 +80,7 @@ impl<T: Read + Write> Both for T {}
 
 fn step(url: &str, ca: Ca) -> Healthy {
     let health = settings::Health { url: url.parse().unwrap(), status: 200, ca };
-    Healthy { health, vars: vec![], patience: Duration::from_secs(300) }
+    Healthy { health, vars: vec![], patience: Duration::from_secs(300), rehearsed: None }
 }
 
 #[tokio::test]

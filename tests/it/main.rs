@@ -25,6 +25,7 @@ mod github;
 mod github_client;
 mod github_faults;
 mod health;
+mod helm;
 mod intent;
 mod interleavings;
 mod junit;
@@ -57,6 +58,7 @@ mod tests_step;
 mod tidy;
 mod vault;
 mod vault_client;
+mod workloads;
 mod world;
 #[macro_use]
 mod vault_server;

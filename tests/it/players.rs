@@ -892,7 +892,7 @@ fn lived() -> Vec<Value> {
     all
 }
 
-fn junk() -> impl Strategy<Value = Value> {
+pub(crate) fn junk() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -913,7 +913,7 @@ fn junk() -> impl Strategy<Value = Value> {
 }
 
 /// The pointers to everything in an object.
-fn places(value: &Value, at: &str, all: &mut Vec<String>) {
+pub(crate) fn places(value: &Value, at: &str, all: &mut Vec<String>) {
     let children: Vec<(String, &Value)> = match value {
         Value::Object(map) => map.iter().map(|(k, v)| (k.replace('~', "~0").replace('/', "~1"), v)).collect(),
         Value::Array(list) => list.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),

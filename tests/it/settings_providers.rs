@@ -331,7 +331,7 @@ fn a_token_of_vault_has_policies_of_its_own() {
     );
     assert_eq!(
         (token.policies.as_slice(), token.role.as_ref()),
-        (["preview".to_owned()].as_slice(), "berth")
+        (["preview".to_owned()].as_slice(), "berth-environment")
     );
     let own = provider("vault-token: {policies: [preview], role: previews}").settings();
     assert_eq!(k3s(&own).inside.vault_token.as_ref().unwrap().role.as_ref(), "previews");

@@ -162,6 +162,19 @@ impl Writer<'_> {
         written.map_err(|failed| self.kubernetes.unwritten(vec![failed]))
     }
 
+    /// Merges this into exactly what was seen, be it on its way out.
+    pub async fn merge_over(&self, seen: &Seen, mut patch: Value) -> Result<()> {
+        let doing = || format!("change {}", seen.name());
+        let Some(object) = seen.object() else { return Ok(()) };
+        if let Owner::Own(mark) = object.owner(&self.environment) {
+            self.stands_among([mark.clone()]).await?;
+            self.outranks(&mark, &doing).map_err(|failed| self.kubernetes.unwritten(vec![failed]))?;
+        }
+        patch["metadata"]["resourceVersion"] = json!(object.version());
+        let change = Change { seen: seen.clone(), patch: Patch::Merge(patch), is_mark: false };
+        self.send(&change).await.map_err(|failed| self.kubernetes.unwritten(vec![failed]))
+    }
+
     /// What must be written of these.
     async fn judged(
         &self,

@@ -3,7 +3,7 @@
 //! Cluster API needs credentials, templates and namespace to take a machine down. Must never: delete what is not ours by its
 //! labels; take a namespace that is on its way out for one that has gone.
 
-use super::super::Here;
+use super::{super::Here, is_ending};
 use crate::{
     clients::kubernetes::{Area, Deletion, Dependents, Kubernetes, Seen},
     domain::{claim::ObjectName, scope::Scope},
@@ -11,6 +11,7 @@ use crate::{
     progress::Progress,
 };
 use anyhow::Result;
+use serde_json::json;
 
 /// What is deleted in one go, and is seen gone before the next.
 const ORDER: [fn(&ObjectName) -> bool; 3] =
@@ -32,7 +33,17 @@ pub(super) async fn remove(management: &Kubernetes, here: &Here<'_>) -> Result<P
         for seen in seen {
             match management.writer(here.fence).delete(&seen, Dependents::First).await? {
                 Deletion::Absent => {}
-                Deletion::UnderWay => going.push(seen),
+                Deletion::UnderWay => {
+                    // Cluster API does nothing about a paused Cluster, its end neither. Only now: before it was deleted
+                    // it could have come to life.
+                    if is_ending(&seen)
+                        && seen.object().is_some_and(|cluster| cluster.value()["spec"]["paused"] == true)
+                    {
+                        let resumed = json!({"spec": {"paused": false}});
+                        management.writer(here.fence).merge_over(&seen, resumed).await?;
+                    }
+                    going.push(seen);
+                }
                 Deletion::Foreign(why) => {
                     let message =
                         format!("{} is to go with {} and is not ours: {why}", seen.name(), here.scope.name);

@@ -1,10 +1,12 @@
 //! What the world's own controllers need: to see all objects, and to change one as a controller does.
 //!
-//! These changes pass admission (nothing is defaulted, validated or refused for its shape), but versions, generations,
+//! These changes pass admission (nothing is validated or refused for its shape, nor defaulted but definitions), but versions, generations,
 //! finalizers, ownership and events are as for everybody. A change of nothing is none, so that controllers can be asked
 //! again and again until nothing changes.
 
+use super::definitions;
 use super::delete::Dependents;
+use super::kinds::DEFINITIONS;
 use super::ownership::{Owners, Ownership};
 use super::patch::merge;
 use super::target::{Target, show};
@@ -39,6 +41,9 @@ impl ApiServer {
         let mut owners = Owners::default();
         owners.update(target.updater(manager), &json!({}), object, target.kind.shape(), self.now);
         let mut object = object.clone();
+        if key.resource == DEFINITIONS {
+            definitions::complete(&mut object);
+        }
         self.bear(&mut object["metadata"]);
         if target.kind.generation {
             object["metadata"]["generation"] = json!(1);

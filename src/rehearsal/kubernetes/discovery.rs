@@ -69,7 +69,7 @@ impl ApiServer {
     pub(super) fn discover(&self, request: &Request) -> Result<Option<Reply>, Refusal> {
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
         if let ["healthz" | "readyz" | "livez"] = path.as_slice() {
-            return Ok(Some(Reply::Text(200, "ok")));
+            return Ok(Some(Reply::Text(200, "ok".into())));
         }
         let is_list = matches!(path.as_slice(), ["api"] | ["apis"]);
         let is_page =

@@ -4,7 +4,7 @@
 //! In reading order: `kinds` are served (`builtin` or by `definitions`) and told by `discovery`; a path names a `target`,
 //! `requests` says what is asked, `list`, `write`, `patch`, `apply` and `delete` do it, `admit` says what an object must be
 //! (`schema`, `rules`, `validate`, `workloads`, `builtin_defaults`, `quantity`), `webhooks` are asked too, `ownership` who owns which of its `fields` (`merge`, `shape`),
-//! `watch` tells what has happened, `refusal` how the server says no, `select` are the selectors.
+//! `logs` what containers said, `watch` tells what has happened, `refusal` how the server says no, `select` are the selectors.
 //! What the cluster does by itself is in `collect`; what other controllers do, in `controllers`.
 //!
 //! Here is its state: one map of objects, one version for all of them, and the last events.
@@ -24,6 +24,7 @@ mod fields;
 mod history;
 mod kinds;
 mod list;
+mod logs;
 mod merge;
 mod options;
 mod ownership;
@@ -182,6 +183,16 @@ impl ApiServer {
     /// Takes an object away as if it had never had finalizers. Whether it was there.
     pub fn remove(&mut self, resource: &str, namespace: &str, name: &str) -> bool {
         self.erase(&Key::new(resource, namespace, name)).is_some()
+    }
+
+    /// Takes away all that another server has not, as if it had never been there: what was in a cluster that is no more.
+    pub(super) fn lose_all_but(&mut self, born: &Self) {
+        let lost: Vec<Key> =
+            self.objects.keys().filter(|key| !born.objects.contains_key(key)).cloned().collect();
+        for key in lost {
+            self.erase(&key);
+        }
+        self.settle();
     }
 
     /// Lets this bearer token in as this user; from now on requests without a known token get 401.

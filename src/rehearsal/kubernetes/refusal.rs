@@ -37,7 +37,7 @@ impl Refusal {
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         match refusal.code {
-            0 => Reply::Text(404, "404 page not found\n"),
+            0 => Reply::Text(404, "404 page not found\n".into()),
             code => Reply::Json(code, refusal.status()),
         }
     }
@@ -82,6 +82,12 @@ pub(super) fn denied(webhook: &str, denied: &Denied) -> Refusal {
         Denied::Forbidden(_) => (403, "Forbidden"),
     };
     plain(code, reason, format!("admission webhook {webhook:?} denied the request: {}", denied.why()))
+}
+
+/// What the server could not do although the request is well.
+pub(super) fn internal(why: &str) -> Refusal {
+    let details = json!({"causes": [{"message": why}]});
+    Refusal { details, ..plain(500, "InternalError", format!("Internal error occurred: {why}")) }
 }
 
 pub(super) fn unauthorized() -> Refusal {

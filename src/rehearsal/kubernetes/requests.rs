@@ -58,6 +58,9 @@ impl ApiServer {
         if let Some(reply) = self.discover(request)? {
             return Ok(reply);
         }
+        if let Some(log) = self.logs(request, &user) {
+            return log;
+        }
         let target = Target::of(&request.path, &self.kinds)?;
         let verb = verb(request, &target).ok_or_else(refusal::not_allowed)?;
         let resource = match target.status {

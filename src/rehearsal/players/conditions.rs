@@ -112,6 +112,20 @@ pub(super) fn tell_plainly(
     put(PATH, draft, kind, condition);
 }
 
+/// The same where an empty reason or message is not written.
+pub(super) fn tell_briefly(
+    draft: &mut Draft<'_>,
+    now: Timestamp,
+    kind: &str,
+    (status, reason, message): (&str, &str, &str),
+) {
+    let mut condition = plain(draft, now, kind, status, reason, message);
+    if let Some(fields) = condition.as_object_mut() {
+        fields.retain(|_, value| *value != "");
+    }
+    put(PATH, draft, kind, condition);
+}
+
 fn plain(draft: &Draft<'_>, now: Timestamp, kind: &str, status: &str, reason: &str, message: &str) -> Value {
     let known = find(draft.wanted(), kind).filter(|known| known["status"] == status);
     let since = known.and_then(|known| known.get("lastTransitionTime"));

@@ -1,4 +1,5 @@
-//! The controllers of the world outside: what reacts to objects in a management cluster and is not on this machine.
+//! The controllers of the world outside: what reacts to objects in a management cluster, or in an environment's own, and is
+//! not on this machine.
 //!
 //! Each player is a pure function of all objects of the kinds that it watches, and of the time. The embedded world calls it
 //! after each request; the bench calls it over watches against a real API server, beside the real Cluster API core.
@@ -8,24 +9,31 @@
 
 mod addresses;
 mod conditions;
+mod definitions;
 mod draft;
 mod names;
 mod objects;
 
+pub mod cert_manager;
+pub mod cloudnative_pg;
 pub mod cluster_api;
 pub mod external_dns;
 pub mod external_secrets;
 pub mod flux;
+pub mod helm;
 pub mod k3s;
+pub mod k3s_server;
 pub mod metal3;
 pub mod proxmox;
+pub mod saboteur;
+pub mod workloads;
 
 pub use objects::{Kind, Objects};
 
 use super::kubernetes::Webhook;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// A part of the world that reacts.
 pub trait Player: Send + Sync {
@@ -39,6 +47,20 @@ pub trait Player: Send + Sync {
     fn webhooks(&self) -> &'static [(Kind, Webhook)] {
         &[]
     }
+}
+
+/// Everybody who plays within an environment whatever is installed in it, and who plays once it is. (external-dns and
+/// external-secrets have to be told whose records and which secrets are meant: add [`external_dns`] and [`external_secrets`].)
+pub fn environment_players(pace: Pace) -> Vec<Arc<dyn Player>> {
+    vec![
+        Arc::new(k3s_server::K3sServer),
+        Arc::new(helm::HelmController { pace }),
+        Arc::new(cert_manager::CertManager { pace }),
+        Arc::new(cloudnative_pg::CloudNativePg { pace }),
+        Arc::new(workloads::Controllers { pace }),
+        Arc::new(workloads::Scheduler),
+        Arc::new(workloads::Kubelet { pace }),
+    ]
 }
 
 /// What a player does, and when it wants to look again although nothing happened.
@@ -164,6 +186,16 @@ pub struct Pace {
     pub dns: SignedDuration,
     /// external-secrets fetches a secret.
     pub secret: SignedDuration,
+    /// An issuer signs a certificate.
+    pub issue: SignedDuration,
+    /// A database server is initialised.
+    pub database: SignedDuration,
+    /// A node pulls a pod's images.
+    pub pull: SignedDuration,
+    /// From a pulled image until the container is ready.
+    pub start: SignedDuration,
+    /// From a Job's first failure until its next try; each further one takes twice as long.
+    pub retry: SignedDuration,
 }
 
 impl Pace {
@@ -185,6 +217,11 @@ impl Pace {
         power_off: SignedDuration::ZERO,
         dns: SignedDuration::ZERO,
         secret: SignedDuration::ZERO,
+        issue: SignedDuration::ZERO,
+        database: SignedDuration::ZERO,
+        pull: SignedDuration::ZERO,
+        start: SignedDuration::ZERO,
+        retry: SignedDuration::ZERO,
     };
 
     /// As on hardware that people have at home and in small racks.
@@ -205,5 +242,10 @@ impl Pace {
         power_off: SignedDuration::from_secs(15),
         dns: SignedDuration::from_secs(60),
         secret: SignedDuration::from_secs(2),
+        issue: SignedDuration::from_secs(30),
+        database: SignedDuration::from_secs(20),
+        pull: SignedDuration::from_secs(8),
+        start: SignedDuration::from_secs(4),
+        retry: SignedDuration::from_secs(10),
     };
 }

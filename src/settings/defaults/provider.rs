@@ -96,7 +96,7 @@ pub(in crate::settings) fn vault_token() -> ObjectName {
 }
 /// The role by which that token is made.
 pub(in crate::settings) fn token_role() -> TokenRole {
-    "berth".parse().expect("a word of letters")
+    "berth-environment".parse().expect("a word of letters")
 }
 /// What a PostgreSQL is called.
 pub(in crate::settings) fn postgres() -> ObjectName {

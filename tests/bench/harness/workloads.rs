@@ -23,11 +23,11 @@ use std::{fmt::Write, path::PathBuf};
 use tokio::sync::OnceCell;
 
 /// What becomes of a pod: one of [`IMAGE_PULL_BACK_OFF`], [`CRASH_LOOP`], [`NEVER_READY`], [`FAIL`], [`HANG`].
-pub(crate) const PLAY: &str = "bench.berth.dev/play";
+pub(crate) const PLAY: &str = "play.berth.dev/play";
 /// How long it is creating its containers, as Go writes durations.
-pub(crate) const DELAY: &str = "bench.berth.dev/delay";
+pub(crate) const DELAY: &str = "play.berth.dev/delay";
 /// What [`CRASH_LOOP`] and [`FAIL`] end with, else 1.
-pub(crate) const EXIT_CODE: &str = "bench.berth.dev/exit-code";
+pub(crate) const EXIT_CODE: &str = "play.berth.dev/exit-code";
 
 /// Its image is not to be had.
 pub(crate) const IMAGE_PULL_BACK_OFF: &str = "image-pull-back-off";

@@ -5,15 +5,16 @@ use berth::{
     assemble::{self, Clusters, Outside},
     clients::{
         child::Surroundings,
+        dns::Dns,
         github::{self, GitHub},
         vault::{Access, Auth, TIMEOUT, Vault},
     },
     clock::Clock,
-    domain::{holder::Holder, intent::Occasion, report::Report},
+    domain::{holder::Holder, intent::Occasion, name_server::NameServer, report::Report},
     engine::{Engine, Event, Ids, Pace as Tries, Pulls, Retry},
     rehearsal::{
         Server, World,
-        example::{Credentials, NUMBER, REPOSITORY},
+        example::{Credentials, Given, NUMBER, REPOSITORY},
         github::PullState,
         players::Pace,
         serve::Served,
@@ -70,7 +71,8 @@ pub(super) struct Bed {
 
 impl Bed {
     pub(super) fn new() -> Self {
-        let world = World::example(&Credentials::default(), &sha('a')).unwrap();
+        let given = Given { head: sha('a'), ..Given::default() };
+        let world = World::example(&Credentials::default(), &given).unwrap();
         let clock = Clock::stepped(world.now());
         let served = ground().block_on(Served::start(world)).unwrap();
         served.play(Pace::AT_ONCE);
@@ -138,12 +140,18 @@ impl Bed {
                 report = engine.handle(&event, pending()) => Some(report),
                 () = self.served.gate.death(run) => None,
                 () = tokio::time::sleep(Duration::from_secs(20)) => {
-                    panic!("a wait that nothing wakes:\n{}", self.served.gate.log().join("\n"))
+                    panic!("{run}: a wait that nothing wakes:\n{}", self.log())
                 }
             }
         });
         runtime.shutdown_background();
         report
+    }
+
+    fn dns(&self) -> Dns {
+        let authority = self.served.address(Server::Dns);
+        let resolver = NameServer::from(self.served.address(Server::Resolver));
+        Dns::new(vec![resolver], TIMEOUT).unwrap().routed(Arc::new(move |_| authority))
     }
 
     fn engine(&self, run: &str) -> Engine {
@@ -174,10 +182,11 @@ impl Bed {
                 kubeconfig: None,
                 mask: |_| {},
                 vault: None,
-                dns: None,
+                dns: Some(Arc::new(self.dns())),
                 registries: None,
                 surroundings: Surroundings::of(|_| None),
                 shown: Shown::Plain(Arc::new(|_| {})),
+                rehearsed: None,
                 clock: self.clock.clone(),
             },
         };
@@ -202,6 +211,11 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: shop}
 data: {commit: \"${HEAD_SHA}\", host: \"${HOST}\", address: \"${ADDRESS}\"}
+---
+apiVersion: externaldns.k8s.io/v1alpha1
+kind: DNSEndpoint
+metadata: {name: shop}
+spec: {endpoints: [{dnsName: \"${HOST}\", recordType: A, recordTTL: 300, targets: [\"${ADDRESS}\"]}]}
 ";
 
 /// With the files that they name: those must live as long.
