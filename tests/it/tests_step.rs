@@ -17,7 +17,11 @@ use berth::{
         results::Results,
     },
     errors,
-    rehearsal::gate::Verdict as Answer,
+    progress::Progress,
+    rehearsal::{
+        gate::Verdict as Answer,
+        players::{Pace, environment_players},
+    },
     settings::{self, Run},
     steps::{
         Step, Verdict,
@@ -597,6 +601,63 @@ async fn a_job_without_a_report_is_judged_by_its_end_and_one_with_a_missing_repo
         end(&stand, "Complete", "Completed");
         stand.done(&step).await;
         assert_eq!(counts(&ran(&stand)), wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_never_began_has_failed_when_its_time_is_over() {
+    let stand = Stand::start('9').await;
+    let (run, _directory) = job(JOB, None);
+    let (step, _) = step(run);
+    drop(stand.waits(&step).await);
+    pod(&stand, "e2e-a", json!({"waiting": {"reason": "ImagePullBackOff"}}));
+    end(&stand, "Failed", "DeadlineExceeded");
+    stand.bed.gate().rule(|request| match request.path.last().is_some_and(|last| last == "log") {
+        true => Answer::json(400, &json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "BadRequest", "code": 400,
+            "message": "container \"main\" in pod \"e2e-a\" is waiting to start: trying and failing to pull image",
+        })),
+        false => Answer::Pass,
+    });
+    assert_eq!(stand.done(&step).await, "0 passed, 1 failed, 0 skipped");
+    assert!(ran(&stand).failures[0].message.starts_with("the Job failed: DeadlineExceeded"));
+}
+
+/// By those who play an environment's controllers and its kubelets, with their log.
+#[tokio::test]
+async fn a_job_in_an_environment_at_work_is_run_read_and_kept() {
+    for (play, wanted) in [("", "2 passed, 0 failed, 0 skipped"), ("fail", "2 passed, 1 failed, 0 skipped")] {
+        let stand = Stand::start('9').await;
+        {
+            let mut world = stand.bed.world();
+            environment_players(Pace::AT_ONCE)
+                .into_iter()
+                .for_each(|player| world.play_in_environments(player));
+            let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-a"}});
+            assert!(world.environment.create_as("kubelet", &node));
+            let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]}});
+            assert!(world.environment.merge_status("kubelet", "nodes", "", "node-a", &ready));
+        }
+        let log = format!("one\n{BEGIN}\n{JUNIT}\n{END}\n");
+        let annotations = json!({"play.berth.dev/log": log, "play.berth.dev/play": play});
+        let template = format!("template:\n    metadata: {{annotations: {annotations}}}");
+        let (run, _directory) = job(&JOB.replace("template:", &template), None);
+        let (step, screen) = step(run);
+        let mut looks = 0;
+        let done = loop {
+            looks += 1;
+            assert!(looks < 20, "{}", the_job(&stand));
+            match step.ensure(&stand.context()).await.unwrap() {
+                Progress::Done(detail) => break detail,
+                Progress::Waiting(wait) => {
+                    stand.bed.pass(1);
+                    wait.wake.await.unwrap();
+                }
+            }
+        };
+        assert_eq!(done, wanted);
+        assert_eq!(lines(&screen)[1], "one");
+        assert_eq!(stand.bed.world().refused(), Vec::<String>::new());
     }
 }
 
