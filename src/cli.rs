@@ -83,7 +83,7 @@ pub(crate) enum Verb {
         /// owner/repo#number, or its name
         environment: Which,
     },
-    /// Run the whole pipeline on an embedded world, offline, with your own configuration if there is one
+    /// Run the whole pipeline on an embedded world, offline
     Rehearse(Rehearse),
     /// Hand out addresses and take them back
     Pool(Pool),

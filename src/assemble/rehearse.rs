@@ -3,6 +3,8 @@
 //! The engine, the steps and the clients are those of real life; only where the servers are is another. Must never: reach
 //! anything but loopback; leave anything behind.
 
+mod given;
+
 use super::{Clusters, Outside, engine::engine};
 use crate::{
     cli::{Outage, Output, Rehearse},
@@ -17,35 +19,32 @@ use crate::{
     domain::{
         claim::ObjectName,
         holder::{Holder, PullRequest},
-        image::Image,
         intent::Occasion,
         name_server::NameServer,
-        names::HeadSha,
-        payload::Payload,
         plan::StepName,
-        report::{Outcome, Report},
-        scope::{Commit, Hosts, Scope, Target},
+        report::Report,
         yaml,
     },
     engine::{Event, Ids, Pace as Tries, Pulls, Retry},
-    errors::{Exit, UserError},
+    errors::UserError,
     fronts::command::{Answer, run},
     rehearsal::{
         Server, World,
-        example::{Credentials, FILES, Given, HEAD, NUMBER, REPOSITORY},
+        example::{Credentials, HEAD, NUMBER, REPOSITORY},
         gate::Verdict,
         players::Pace,
         serve::Served,
     },
     reporters::{Reporters, markdown, terminal},
-    settings::{Environment, ProviderSettings, Settings, Sources},
+    settings::{Environment, Settings, Sources},
     steps::{self, Tools, tests::Shown},
     stores::vault::VaultStore,
 };
 use anyhow::{Context as _, Result, bail};
+use given::{given, images, of_event, settings};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, fs, path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 /// How often the world's time goes on, and how long nothing must have happened before it leaps.
@@ -287,106 +286,6 @@ fn plain(mut object: Value) -> Value {
     object
 }
 
-/// The user's own, or, where no provider is configured, the example's.
-fn settings(sources: &Sources<'_>) -> Result<(Settings, Option<TempDir>)> {
-    let own = Settings::load(sources)?;
-    if !own.providers.is_empty() {
-        return Ok((own, None));
-    }
-    let directory = tempfile::tempdir().context("make a directory for the built-in example")?;
-    for (name, text) in FILES {
-        let file = directory.path().join(name);
-        fs::create_dir_all(file.parent().unwrap_or(directory.path()))?;
-        fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
-    }
-    let nothing = Environment::of([("VAULT_TOKEN", "hvs.rehearsal")]);
-    let settings = Settings::load(&Sources {
-        environment: &nothing,
-        directory: directory.path(),
-        platform: Some("platform.yaml".into()),
-        config: Some("berth.yaml".into()),
-        trust: sources.trust,
-        flags: Default::default(),
-    });
-    Ok((settings.context("the built-in example")?, Some(directory)))
-}
-
-/// Whose event it was, and of which commit.
-fn of_event(file: &Path) -> Result<(PullRequest, HeadSha)> {
-    let wrong = || UserError::usage(format!("{} is no payload of a pull request", file.display()));
-    let body = fs::read(file).with_context(wrong)?;
-    match Payload::parse("pull_request", &body).map_err(anyhow::Error::from).with_context(wrong)? {
-        Payload::PullRequest(pull) => Ok((pull.of, pull.head)),
-        _ => Err(wrong().into()),
-    }
-}
-
-/// What must be in the world for these settings to work.
-fn given(settings: &Settings, pull: &PullRequest, head: &HeadSha, asked: &Rehearse) -> Result<Given> {
-    let holder = Holder::PullRequest(pull.clone());
-    let ProviderSettings::CapiK3s(of) = settings.provider()?.1;
-    let scope = scope(settings, &holder, Some(head))?;
-    let variables = scope.variables();
-    let secrets = of.inside.secrets.iter().chain(&settings.app.secrets);
-    let paths = secrets.map(|secret| Ok(secret.path(holder.repository(), &variables)?.to_string()));
-    let missing = |step: StepName| asked.fail.as_deref() == Some(step.as_str());
-    Ok(Given {
-        repository: pull.repo.to_string(),
-        number: pull.number.to_string().parse().context("a pull request's number")?,
-        head: head.to_string(),
-        domain: settings
-            .dns
-            .domain
-            .as_ref()
-            .map_or_else(|| "preview.example.com".to_owned(), ToString::to_string),
-        secrets: of
-            .copy_secrets
-            .iter()
-            .filter(|_| !missing(steps::CLUSTER))
-            .map(|secret| (secret.namespace.to_string(), secret.name.to_string()))
-            .collect(),
-        vault: if missing(steps::SECRETS) { Vec::new() } else { paths.collect::<Result<_>>()? },
-        images: images(settings, &holder, Some(head))?
-            .iter()
-            .filter(|_| !missing(steps::DEPLOY))
-            .map(|image| (image.repository().to_owned(), image.reference().to_owned()))
-            .collect(),
-    })
-}
-
-fn scope(settings: &Settings, holder: &Holder, head: Option<&HeadSha>) -> Result<Scope> {
-    let main = settings.dns.domain.as_ref().map(|domain| holder.host(domain)).transpose()?;
-    Ok(Scope {
-        holder: holder.clone(),
-        name: holder.name(),
-        addresses: settings.pool(None).ok().and_then(|(_, pool)| pool.layout.blocks().next()),
-        hosts: Hosts { main, ..Hosts::default() },
-        target: Target::Up(Commit { head: head.cloned(), merge: head.cloned() }),
-        removal: crate::domain::claim::Removal {
-            provider: crate::domain::claim::ProviderKind::CapiK3s,
-            context: None,
-            objects: Vec::new(),
-            elsewhere: Vec::new(),
-            hosts: Vec::new(),
-        },
-    })
-}
-
-/// The images of the app.
-fn images(settings: &Settings, holder: &Holder, head: Option<&HeadSha>) -> Result<Vec<Image>> {
-    let some = HeadSha::from_str(HEAD)?;
-    let scope = scope(settings, holder, Some(head.unwrap_or(&some)))?;
-    let variables = steps::variables(&scope, &settings.app.vars)?;
-    let references = settings.app.deploy.iter().flat_map(|deploy| deploy.images.values());
-    let images = references.map(|reference| {
-        let filled = variables.fill(&Value::from(reference.as_ref())).ok();
-        let text = filled.as_ref().and_then(Value::as_str).unwrap_or(reference.as_ref());
-        text.parse()
-            .with_context(|| UserError::new(Exit::Usage, format!("{text:?} is no reference of an image")))
-    });
-    images.collect()
-}
-
 /// Whether only this step sends such requests.
 fn is_of(step: StepName, request: &crate::rehearsal::Request) -> bool {
     let path = request.path.join("/");
@@ -402,11 +301,5 @@ fn is_of(step: StepName, request: &crate::rehearsal::Request) -> bool {
         steps::HEALTH => request.server == Server::App,
         steps::TESTS => inside && path.contains("/jobs/"),
         _ => false,
-    }
-}
-
-impl From<Outcome> for Exit {
-    fn from(outcome: Outcome) -> Self {
-        run::exit(&outcome)
     }
 }

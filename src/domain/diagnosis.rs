@@ -156,7 +156,7 @@ pub fn diagnose(snapshot: &Snapshot) -> Option<Diagnosis> {
 /// Long messages end where nobody reads on.
 const LONGEST: usize = 300;
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &words[..end]),
@@ -169,15 +169,15 @@ fn says(message: &str, any: &[&str]) -> bool {
     any.iter().any(|one| message.contains(&one.to_lowercase()))
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
-fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     value[field].as_array().into_iter().flatten()
 }
 
-fn named(object: &Value) -> String {
+pub(super) fn named(object: &Value) -> String {
     let (kind, metadata) = (text(object, "kind").to_lowercase(), &object["metadata"]);
     match metadata["namespace"].as_str() {
         Some(namespace) => format!("{kind} {namespace}/{}", text(metadata, "name")),
@@ -187,7 +187,7 @@ fn named(object: &Value) -> String {
 
 impl Snapshot {
     /// What is on its way out explains nothing.
-    fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub(super) fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.objects
             .iter()
             .filter(move |object| object["kind"] == kind && object["metadata"]["deletionTimestamp"].is_null())
@@ -195,7 +195,7 @@ impl Snapshot {
 }
 
 /// A pod's containers as its status shows them, those that run before the others first.
-fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     ["initContainerStatuses", "containerStatuses"].into_iter().flat_map(|list| items(&pod["status"], list))
 }
 
@@ -360,71 +360,4 @@ fn machine(all: &Snapshot) -> Option<Told> {
     kinds.into_iter().find_map(|kind| {
         condition(all, kind, "Ready", "False").or_else(|| condition(all, kind, "Available", "False"))
     })
-}
-
-/// What of a snapshot explains a failure to people: what is not well, and what happened to it, the newest last.
-pub fn evidence(all: &Snapshot) -> String {
-    let mut lines = Vec::new();
-    let is_over = |object: &Value| object["kind"] == "Pod" && object["status"]["phase"] == "Succeeded";
-    for object in all.objects.iter().filter(|object| object["kind"] != "Event" && !is_over(object)) {
-        let bad = items(&object["status"], "conditions").filter(|said| is_bad(said));
-        let bad = bad.map(|said| {
-            let words = [text(said, "reason"), text(said, "message")].join(": ");
-            format!("{} {}={} {}", named(object), text(said, "type"), text(said, "status"), one_line(&words))
-        });
-        lines.extend(bad);
-        if object["kind"] == "Pod" {
-            lines.extend(containers(object).filter_map(|container| {
-                let waiting = &container["state"]["waiting"];
-                let why = one_line(&[text(waiting, "reason"), text(waiting, "message")].join(": "));
-                waiting
-                    .is_object()
-                    .then(|| format!("{} container {} waits: {why}", named(object), text(container, "name")))
-            }));
-        }
-    }
-    let mut events: Vec<&Value> = all.of("Event").filter(|event| event["type"] == "Warning").collect();
-    events.sort_by_key(|event| text(event, "lastTimestamp"));
-    let events = events.iter().rev().take(EVENTS).rev().map(|event| {
-        let object = &event["involvedObject"];
-        let about = format!(
-            "{} {}/{}",
-            text(object, "kind").to_lowercase(),
-            text(object, "namespace"),
-            text(object, "name")
-        );
-        format!(
-            "{} {about} {}: {}",
-            text(event, "lastTimestamp"),
-            text(event, "reason"),
-            one_line(text(event, "message"))
-        )
-    });
-    lines.extend(events);
-    lines.join("\n")
-}
-
-/// More are read by nobody.
-const EVENTS: usize = 20;
-
-/// Conditions that tell of trouble when they are false; what others mean, nobody can know from their names.
-fn is_bad(condition: &Value) -> bool {
-    let kind = text(condition, "type");
-    let good = kind.ends_with("Ready")
-        || kind.ends_with("Available")
-        || [
-            "Progressing",
-            "PodScheduled",
-            "Initialized",
-            "Established",
-            "RemoteConnectionProbe",
-            "NamesAccepted",
-        ]
-        .contains(&kind);
-    let troubles =
-        ["ReplicaFailure", "Failed", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
-    let over = ["PodCompleted", "Succeeded", "Complete"].contains(&text(condition, "reason"));
-    !over
-        && (good && condition["status"] == "False"
-            || troubles.contains(&kind) && condition["status"] == "True")
 }

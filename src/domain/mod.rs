@@ -16,6 +16,7 @@ pub mod holder;
 pub mod pool;
 
 pub mod claim;
+pub mod removal;
 
 pub mod intent;
 
@@ -28,6 +29,7 @@ pub mod results;
 pub mod scope;
 
 pub mod diagnosis;
+pub mod evidence;
 
 pub mod template;
 pub mod yaml;

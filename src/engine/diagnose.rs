@@ -58,6 +58,6 @@ fn inside() -> Vec<Area> {
 }
 
 fn evidence(all: &Snapshot) -> Option<String> {
-    let text = crate::domain::diagnosis::evidence(all);
+    let text = crate::domain::evidence::evidence(all);
     (!text.is_empty()).then_some(text)
 }

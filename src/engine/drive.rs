@@ -37,6 +37,9 @@ pub struct Retry {
     pub outage: Duration,
     /// How often a waiting run looks whether its fence still stands.
     pub vigil: Duration,
+    /// After how long nothing is under way any more of a run that has lost its fence: it looks that often, and no request
+    /// to an environment takes longer than the rest of it.
+    pub quiet: Duration,
 }
 
 impl Default for Retry {
@@ -46,6 +49,7 @@ impl Default for Retry {
             most: Duration::from_secs(10),
             outage: Duration::from_secs(120),
             vigil: Duration::from_secs(10),
+            quiet: Duration::from_secs(20),
         }
     }
 }

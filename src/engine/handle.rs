@@ -24,6 +24,7 @@ use crate::{
 };
 use anyhow::Result;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -125,7 +126,12 @@ impl Engine {
                 }
             };
             let merge = merge.into_inner().unwrap_or_else(PoisonError::into_inner);
-            match (Run { engine: self, telling, fence, merge }).go(then).await? {
+            // Who has told how it ended has ended; anybody else may have something under way.
+            let claim = fence.claim();
+            let has_ended = claim.reported().is_some_and(|reported| reported.by.next() == claim.generation());
+            let quiet = if has_ended { Duration::ZERO } else { self.retry.quiet };
+            let quiet = clock.now().saturating_add(quiet).unwrap_or(Timestamp::MAX);
+            match (Run { engine: self, telling, fence, merge, quiet }).go(then).await? {
                 Some(outcome) => return Ok(outcome),
                 // It was wished for anew while it went: what is wanted now is asked again.
                 None => occasion = Occasion::Event,

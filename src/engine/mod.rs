@@ -13,6 +13,7 @@ mod drive;
 mod guard;
 mod handle;
 mod hold;
+mod look;
 mod open;
 mod pace;
 mod protocol;

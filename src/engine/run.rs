@@ -37,6 +37,8 @@ pub(super) struct Run<'a> {
     pub(super) fence: Fence,
     /// What merging the pull request would make.
     pub(super) merge: Option<HeadSha>,
+    /// From when on nothing of an earlier run is under way.
+    pub(super) quiet: Timestamp,
 }
 
 impl Run<'_> {
@@ -141,7 +143,9 @@ impl Run<'_> {
     async fn reporting(&mut self, outcome: Outcome) -> Result<Outcome> {
         let (protocol, now) = (&self.engine.protocol, self.now());
         let claim = self.fence.claim().clone();
-        let reported = Reported { outcome: outcome.word().to_owned(), head: claim.head().cloned(), at: now };
+        let outcome_word = outcome.word().to_owned();
+        let (by, head) = (claim.generation(), claim.head().cloned());
+        let reported = Reported { outcome: outcome_word, by, head, at: now };
         let (claim, fence) = (claim.reporting(reported), &mut self.fence);
         let written = patiently(self.engine.retry, &protocol.pools.clock, async || {
             protocol.pools.claims.advance(fence, claim.clone()).await
@@ -229,7 +233,8 @@ impl Run<'_> {
         let (engine, pools) = (self.engine, &self.engine.protocol.pools);
         let sentry = Sentry { pools, fence: &self.fence, direction: Direction::Down };
         let (fence, store, clock) = (&self.fence, pools.claims.store(), &pools.clock);
-        let cx = Context { scope, fence, guard: &sentry, provider, store, clock, board: &Board::default() };
+        let (board, quiet) = (&Board::default(), self.quiet);
+        let cx = Context { scope, fence, guard: &sentry, provider, store, clock, board, quiet };
         for step in engine.steps.iter().filter(|step| provider.uses(step.spec().name)) {
             if !step.is_undone(&cx).await? {
                 tracing::info!("{} is not undone yet: it is removed once more", step.spec().name);
@@ -259,6 +264,7 @@ impl Run<'_> {
             store: pools.claims.store(),
             clock: &pools.clock,
             board,
+            quiet: self.quiet,
         };
         self.telling.say(|report| report.direction = Some(direction));
         let driver = Driver {

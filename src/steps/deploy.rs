@@ -3,7 +3,10 @@
 //! Everything is of the present generation when this is done: that is what `health` and `tests` build on. Must never: apply
 //! an image that is not there; finish on what an earlier rollout says.
 
-use super::{Context, DEPLOY, InsideStep, RESOURCES, install, sources::Renderer};
+use super::{
+    Context, DEPLOY, InsideStep, RESOURCES, install,
+    sources::{Rendered, Renderer},
+};
 use crate::{
     clients::{
         Failure, Kind, files,
@@ -116,7 +119,14 @@ impl Deploy {
         variables: &Variables,
         images: &BTreeMap<String, String>,
     ) -> Result<(Vec<Value>, Vec<Value>)> {
-        let mut objects = self.renderer.render(&deploy.source, variables).await?.objects;
+        let Rendered { mut objects, application } = self.renderer.render(&deploy.source, variables).await?;
+        if application.is_some() {
+            let message =
+                format!("{}: this version of berth does not hand apps to Argo CD", deploy.source.place);
+            return Err(UserError::usage(message)
+                .hint("deploy by `manifests`, `kustomize` or `chart`")
+                .into());
+        }
         let mut jobs = Vec::new();
         for file in &deploy.after {
             jobs.extend(after(file, variables, scope.head())?);

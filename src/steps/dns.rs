@@ -9,7 +9,7 @@ use crate::{
     clients::{
         Failure, Kind,
         dns::{Dns, Picture, Zone},
-        kubernetes::{Area, Deletion, Dependents, Kubernetes, Seen},
+        kubernetes::{Area, Deletion, Dependents, Kubernetes, Seen, Survey},
     },
     clock::Clock,
     domain::{names::DnsName, plan::Spec, scope::Scope},
@@ -19,7 +19,7 @@ use crate::{
 };
 use anyhow::Result;
 use async_trait::async_trait;
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 /// DNS cannot be watched.
@@ -64,11 +64,11 @@ impl InsideStep for Names {
     }
 
     async fn remove(&self, cx: &Context<'_>, inside: &Access) -> Result<Progress> {
-        let (sources, gone) = (sources(&inside.kubernetes).await?, "what asks for records");
+        let (surveys, gone) = (sources(&inside.kubernetes).await?, "what asks for records");
         // Looked at, then the claim, then exactly what was seen.
         cx.guard.look().await?;
         let mut going = Vec::new();
-        for seen in sources {
+        for seen in surveys.iter().flat_map(|survey| survey.seen.clone()) {
             // All that is in there is the environment's own, whoever made it.
             match inside.kubernetes.writer(cx.fence).delete_anyones(&seen, Dependents::Later).await? {
                 Deletion::UnderWay => going.push(seen),
@@ -79,7 +79,20 @@ impl InsideStep for Names {
             return Ok(Progress::Waiting(Seen::any_changed(&going, format!("{gone} to be gone"))));
         }
         match self.left(cx.scope).await? {
-            Some(wait) => Ok(Progress::Waiting(wait)),
+            Some(Wait { on, wake }) => {
+                // What a superseded run had under way may still come, and would keep the names.
+                let mut waits = vec![Wait { on: String::new(), wake }];
+                waits.extend(surveys.into_iter().map(|survey| survey.changed("")));
+                Ok(Progress::Waiting(Wait { on, ..Wait::any(waits) }))
+            }
+            // Before that, a source of a superseded run could still come, and outlive everybody who could take its record.
+            None if cx.clock.now() < cx.quiet => {
+                let (clock, quiet) = (cx.clock.clone(), cx.quiet);
+                Ok(Progress::Waiting(Wait::new("an earlier run to have nothing under way", async move {
+                    clock.pass(quiet.duration_since(clock.now()).unsigned_abs()).await;
+                    Ok(())
+                })))
+            }
             None => Ok(Progress::done("its names are gone")),
         }
     }
@@ -149,13 +162,8 @@ fn looking(host: &DnsName, failure: Failure) -> anyhow::Error {
 }
 
 /// All that external-dns makes records of.
-async fn sources(environment: &Kubernetes) -> Result<Vec<Seen>> {
+async fn sources(environment: &Kubernetes) -> Result<Vec<Survey>> {
     let kinds = [("networking.k8s.io/v1", "Ingress"), ("externaldns.k8s.io/v1alpha1", "DNSEndpoint")];
     let areas = kinds.map(|(api_version, kind)| Area::of(api_version, kind));
-    let found = join_all(areas.iter().map(|area| environment.survey(area))).await;
-    let mut all = Vec::new();
-    for survey in found {
-        all.extend(survey?.seen);
-    }
-    Ok(all)
+    try_join_all(areas.iter().map(|area| environment.survey(area))).await
 }

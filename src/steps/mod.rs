@@ -34,7 +34,7 @@ use crate::{
 use anyhow::Result;
 use async_trait::async_trait;
 use install::Rendering;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -173,6 +173,8 @@ pub struct Context<'a> {
     pub clock: &'a Clock,
     /// What is found out for the report alone.
     pub board: &'a Board,
+    /// From when on no request of an earlier run can land any more.
+    pub quiet: Timestamp,
 }
 
 /// What steps find out that no other step needs: only the report tells it.

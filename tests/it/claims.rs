@@ -301,7 +301,7 @@ fn what_was_drained_without_addresses_waits_for_some_when_it_is_taken_back() {
 
 #[test]
 fn a_carried_wish_makes_a_new_life_of_the_same_taking() {
-    let told = Reported { outcome: "removed".to_owned(), head: None, at: at(4) };
+    let told = Reported { outcome: "removed".to_owned(), by: Generation::FIRST, head: None, at: at(4) };
     let [.., freeing] = in_each_state("acme/shop#42");
     let freed = freeing.taken(run("run-2")).taken(run("run-3")).reporting(told).wishing(Wish::Up);
     let claim = anew(freed.clone());
@@ -317,6 +317,7 @@ fn a_carried_wish_makes_a_new_life_of_the_same_taking() {
 #[test]
 fn a_person_can_read_a_claim_at_night() {
     let reported = Reported {
+        by: Generation::FIRST,
         outcome: "ready".to_owned(),
         head: first("acme/shop#42").head().cloned(),
         at: "2026-01-05T12:07:31Z".parse().unwrap(),
@@ -357,6 +358,7 @@ fn a_person_can_read_a_claim_at_night() {
       },
       "reported": {
         "at": "2026-01-05T12:07:31Z",
+        "by": 1,
         "head": "0123456789abcdef0123456789abcdef01234567",
         "outcome": "ready"
       },
@@ -414,7 +416,12 @@ fn all_sorts() -> Vec<Claim> {
     for (holder, provider) in holders.into_iter().zip(providers) {
         let removal = Removal { provider, context: None, ..removal() };
         let claim = Claim::first(holder, (uid("u"), run("r")), None, removal, at(0), LIFE);
-        claims.push(claim.reporting(Reported { outcome: "failed".to_owned(), head: None, at: at(1) }));
+        claims.push(claim.reporting(Reported {
+            outcome: "failed".to_owned(),
+            by: Generation::FIRST,
+            head: None,
+            at: at(1),
+        }));
     }
     claims
 }

@@ -609,9 +609,15 @@ fn the_help_reads_well() {
     Usage: berth [OPTIONS] <COMMAND>
 
     Commands:
-      pool    Hand out addresses and take them back
-      schema  Print the JSON schema of the configuration, for editors
-      help    Print this message or the help of the given subcommand(s)
+      up          Bring an environment up, at the commit that its pull request has now
+      down        Take an environment down: its grace begins, or it goes at once
+      list        Show all environments
+      show        Show one environment
+      kubeconfig  Print the kubeconfig of an environment
+      rehearse    Run the whole pipeline on an embedded world, offline
+      pool        Hand out addresses and take them back
+      schema      Print the JSON schema of the configuration, for editors
+      help        Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -627,7 +633,8 @@ fn the_help_reads_well() {
 
     Every setting is also a variable: BERTH_ and its path, such as BERTH_POOLS_LAB_RANGE.
 
-    Exit: 0 done; 2 wrong call or configuration; 3 pool full; 4 unknown: a read or write failed
+    Exit: 0 done; 1 the environment or its tests failed; 2 wrong call or configuration; 3 pool full;
+          4 unknown: something could not be read or reached; 5 a newer event has taken over
     exit 0
     ");
     insta::assert_snapshot!(user.berth(&["pool", "--help"]).seen(), @r"

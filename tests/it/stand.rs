@@ -72,6 +72,7 @@ impl Stand {
             store: &*self.store,
             clock: &self.bed.clock,
             board: &self.board,
+            quiet: self.bed.clock.now(),
         }
     }
 

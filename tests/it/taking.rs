@@ -55,6 +55,7 @@ impl Takings {
         self.claims.take(basis, next).await.unwrap()
     }
 
+    #[allow(dead_code, reason = "what is measured has one life")]
     /// Ends the claim: who takes it next begins another life of the environment.
     pub(crate) async fn end(&self, fence: Fence) {
         assert_eq!(self.claims.forget(fence).await.unwrap(), Check::Current);

@@ -18,6 +18,7 @@ pub mod manifest;
 mod object;
 mod observe;
 pub mod order;
+mod over;
 pub mod readiness;
 mod request;
 mod survey;

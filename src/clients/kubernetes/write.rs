@@ -19,15 +19,16 @@ use super::{
     discovery::defined,
     failed::{Failed, NO_SUCH_KIND},
     manifest::{Bundle, ENVIRONMENT, Manifest, marks},
-    object::{Mark, Owner},
+    object::Owner,
     observe::{IN_FLIGHT, requests},
     order::Stage,
+    over::own,
     request,
     wait::Judgement,
 };
 use crate::{
     clients::{Failure, Kind},
-    documents::claims::{Check, Fence},
+    documents::claims::Fence,
     domain::{claim::ObjectName, names::EnvironmentName},
 };
 use anyhow::Result;
@@ -65,10 +66,10 @@ pub struct Applied {
 }
 
 /// What is to be sent for one object.
-struct Change {
-    seen: Seen,
-    patch: Patch<Value>,
-    is_mark: bool,
+pub(super) struct Change {
+    pub(super) seen: Seen,
+    pub(super) patch: Patch<Value>,
+    pub(super) is_mark: bool,
 }
 
 /// What a look at objects came to.
@@ -81,18 +82,11 @@ struct Judged {
 
 /// What is known of an object beside itself.
 #[derive(Debug, Clone, Copy, Default)]
-struct Terms {
+pub(super) struct Terms {
     /// It may be nobody's.
     shared: bool,
     /// As it stands it stays, if it stands.
     kept: bool,
-}
-
-fn own(owner: Owner) -> Option<Mark> {
-    match owner {
-        Owner::Own(mark) => Some(mark),
-        Owner::Foreign(_) | Owner::Nobody => None,
-    }
 }
 
 /// How often objects are looked at.
@@ -148,31 +142,6 @@ impl Writer<'_> {
             self.write(stages.remove(&stage).unwrap_or_default(), &mut applied).await?;
         }
         Ok(applied)
-    }
-
-    /// Makes this one so, over exactly what was seen, be it a while ago.
-    pub async fn apply_over(&self, seen: Seen, manifest: Manifest) -> Result<()> {
-        let marks = seen.object().map(|object| object.owner(&self.environment)).into_iter();
-        self.stands_among(marks.filter_map(own)).await?;
-        let change = self.change(manifest, seen, Terms::default());
-        let written = match change.map_err(|failed| self.kubernetes.unwritten(vec![failed]))? {
-            Some(change) => self.send(&change).await,
-            None => Ok(()),
-        };
-        written.map_err(|failed| self.kubernetes.unwritten(vec![failed]))
-    }
-
-    /// Merges this into exactly what was seen, be it on its way out.
-    pub async fn merge_over(&self, seen: &Seen, mut patch: Value) -> Result<()> {
-        let doing = || format!("change {}", seen.name());
-        let Some(object) = seen.object() else { return Ok(()) };
-        if let Owner::Own(mark) = object.owner(&self.environment) {
-            self.stands_among([mark.clone()]).await?;
-            self.outranks(&mark, &doing).map_err(|failed| self.kubernetes.unwritten(vec![failed]))?;
-        }
-        patch["metadata"]["resourceVersion"] = json!(object.version());
-        let change = Change { seen: seen.clone(), patch: Patch::Merge(patch), is_mark: false };
-        self.send(&change).await.map_err(|failed| self.kubernetes.unwritten(vec![failed]))
     }
 
     /// What must be written of these.
@@ -258,7 +227,12 @@ impl Writer<'_> {
     }
 
     /// What must be sent; `None`: it is already so.
-    fn change(&self, manifest: Manifest, seen: Seen, terms: Terms) -> Result<Option<Change>, Failed> {
+    pub(super) fn change(
+        &self,
+        manifest: Manifest,
+        seen: Seen,
+        terms: Terms,
+    ) -> Result<Option<Change>, Failed> {
         let name = manifest.name().clone();
         let doing = || format!("apply {name}");
         let is_own = match seen.object() {
@@ -320,38 +294,6 @@ impl Writer<'_> {
         Ok(Some(Change { seen, is_mark: matches!(patch, Patch::Merge(_)), patch }))
     }
 
-    /// An older run touches nothing of a newer one in its own life; another life's is settled by [`Self::stands_among`].
-    pub(super) fn outranks(
-        &self,
-        Mark { claim, generation }: &Mark,
-        doing: &dyn Fn() -> String,
-    ) -> Result<(), Failed> {
-        let own = self.fence.claim();
-        if claim.as_deref() != Some(own.uid().as_ref()) || *generation <= own.generation() {
-            return Ok(());
-        }
-        let detail =
-            format!("generation {generation} has written it, this run is generation {}", own.generation());
-        Err(Failed::new(doing(), Failure { kind: Kind::Superseded, detail }))
-    }
-
-    /// Where something of another life was seen, whose life is it now? Asked after that look, so that what is seen there
-    /// may be written over exactly as it was seen.
-    pub(super) async fn stands_among(&self, marks: impl IntoIterator<Item = Mark>) -> Result<()> {
-        let own = self.fence.claim().uid();
-        if marks.into_iter().all(|mark| mark.claim.as_deref() == Some(own.as_ref())) {
-            return Ok(());
-        }
-        match self.fence.check().await? {
-            Check::Current => Ok(()),
-            Check::Superseded => {
-                let detail = "another life of this environment has begun".to_owned();
-                let failure = Failure { kind: Kind::Superseded, detail };
-                Err(self.kubernetes.unwritten(vec![Failed::new("change what is there", failure)]))
-            }
-        }
-    }
-
     async fn write(&self, changes: Vec<Change>, applied: &mut Applied) -> Result<()> {
         let sent = changes.into_iter().map(|change| async move {
             let written = self.send(&change).await;
@@ -371,7 +313,7 @@ impl Writer<'_> {
         if failed.is_empty() { Ok(()) } else { Err(self.kubernetes.unwritten(failed)) }
     }
 
-    async fn send(&self, Change { seen, patch, .. }: &Change) -> Result<(), Failed> {
+    pub(super) async fn send(&self, Change { seen, patch, .. }: &Change) -> Result<(), Failed> {
         let doing = || format!("apply {}", seen.name());
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let params = match patch {

@@ -5,7 +5,6 @@
 use super::{Answer, shown};
 use crate::{
     cli::Output,
-    documents::{Key, Read, claims::Claims},
     domain::{
         claim::{Claim, State},
         holder::{Holder, Which},
@@ -152,7 +151,7 @@ pub(crate) async fn show(
     grace: SignedDuration,
     output: Output,
 ) -> Result<Answer> {
-    let claim = claim(which, &pools.claims).await?;
+    let claim = claim(which, pools).await?;
     let row = Row::of(&claim, grace);
     let data = shown(output, &row, || {
         let at = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M UTC").to_string();
@@ -188,28 +187,20 @@ pub(crate) async fn kubeconfig(which: &Which, pools: &Pools, output: Output) -> 
         name: &'a EnvironmentName,
         kubeconfig: &'a str,
     }
-    let claim = claim(which, &pools.claims).await?;
-    let (name, store) = (claim.name(), pools.claims.store());
-    let key = Key::Kubeconfig(name.clone());
-    let Read::Present { document, .. } = store.read(&key).await? else {
+    let claim = claim(which, pools).await?;
+    let name = claim.name();
+    let Some(text) = pools.kubeconfig(&name).await? else {
         let message = format!("{name} has no kubeconfig: it is {}", state(&claim));
         return Err(UserError::new(Exit::Failed, message)
             .hint("it is kept from the step `access` on, until the environment goes")
             .into());
     };
-    let Some(text) = document.get("value").and_then(serde_json::Value::as_str) else {
-        let message = format!("{} holds no kubeconfig", store.place(&key));
-        return Err(UserError::new(Exit::Unknown, message)
-            .hint("run `berth up` again: it writes it anew")
-            .into());
-    };
-    Ok(Answer::done(shown(output, &Answered { name: &name, kubeconfig: text }, || text.to_owned())?, ""))
+    Ok(Answer::done(shown(output, &Answered { name: &name, kubeconfig: &text }, || text.clone())?, ""))
 }
 
-async fn claim(which: &Which, claims: &Claims) -> Result<Claim> {
+async fn claim(which: &Which, pools: &Pools) -> Result<Claim> {
     let name = which.name();
-    let basis = claims.read(&name).await?;
-    let found = basis.claim().cloned().ok_or_else(|| {
+    let found = pools.claim(&name).await?.ok_or_else(|| {
         UserError::new(Exit::Failed, format!("there is no environment {name}")).hint("`berth list` shows all")
     })?;
     match which {

@@ -125,23 +125,41 @@ impl Bed {
     /// Closed, removed, cooled and freed, by as many processes as that takes.
     pub(super) fn end(&self) {
         self.close();
-        self.run("end", Occasion::Event);
+        self.run_beside("end", Occasion::Event);
         self.pass(601);
-        self.run("freed", Occasion::Sweep);
+        self.run_beside("freed", Occasion::Sweep);
     }
 
-    /// One process, to its end; `None`: it was killed.
+    /// One process, to its end; `None`: it was killed. Time stands still: whatever waits is woken by a change, or never.
     pub(super) fn run(&self, run: &str, occasion: Occasion) -> Option<Report> {
+        self.process(run, occasion, 0)
+    }
+
+    /// The same, for what is overtaken by another: where nothing happens any more, some time passes. It wakes those who ask
+    /// what cannot be watched, and who looks after the fence; what waits for a change, it does not.
+    pub(super) fn run_beside(&self, run: &str, occasion: Occasion) -> Option<Report> {
+        self.process(run, occasion, 20)
+    }
+
+    fn process(&self, run: &str, occasion: Occasion, times: usize) -> Option<Report> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let report = runtime.block_on(async {
-            let engine = self.engine(run);
+            let (engine, machine) = (self.engine(run), Clock::system());
             let event = Event { holder: holder(), occasion };
+            let time = async {
+                for _ in 0..times {
+                    let before = self.served.gate.log().len();
+                    machine.pass(Duration::from_millis(80)).await;
+                    if before == self.served.gate.log().len() {
+                        self.pass(21);
+                    }
+                }
+                machine.pass(Duration::from_secs(20)).await;
+            };
             tokio::select! {
                 report = engine.handle(&event, pending()) => Some(report),
                 () = self.served.gate.death(run) => None,
-                () = tokio::time::sleep(Duration::from_secs(20)) => {
-                    panic!("{run}: a wait that nothing wakes:\n{}", self.log())
-                }
+                () = time => panic!("{run}: a wait that nothing wakes:\n{}", self.log()),
             }
         });
         runtime.shutdown_background();

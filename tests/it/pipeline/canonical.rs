@@ -51,7 +51,7 @@ pub(super) fn same(one: &str, other: &str, what: &str) {
     assert!(one == other, "{what}: only here:\n{}\nonly there:\n{}", only(one, other), only(other, one));
 }
 
-const DROPPED: [&str; 22] = [
+const DROPPED: [&str; 24] = [
     "uid",
     "resourceVersion",
     "generation",
@@ -74,6 +74,8 @@ const DROPPED: [&str; 22] = [
     "vmID",
     "instanceID",
     "token",
+    "by",
+    "at",
 ];
 
 fn plain(value: &Value) -> Value {

@@ -84,13 +84,13 @@ fn killed_at_any_request_of_a_down_the_next_event_finishes_it() {
             up(&bed, "up");
             bed.close();
             kill_at(&bed, k, &how);
-            let first = bed.run("dies", Occasion::Event);
+            let first = bed.run_beside("dies", Occasion::Event);
             bed.pass(601);
-            let second = bed.run("dies", Occasion::Sweep);
+            let second = bed.run_beside("dies", Occasion::Sweep);
             bed.served.gate.open();
-            bed.run("again", Occasion::Event);
+            bed.run_beside("again", Occasion::Event);
             bed.pass(601);
-            bed.run("freed", Occasion::Sweep);
+            bed.run_beside("freed", Occasion::Sweep);
             same(&bed.canonical(), &gone, &what);
             bed.unbroken();
             cases += 1;
