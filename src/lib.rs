@@ -2,14 +2,17 @@
 //!
 //! This page is the architecture; the modules below stand in reading order.
 //!
-//! **Flow.** A front turns the outside world into calls of the engine. The engine reads documents, lets the domain
-//! decide, and writes by compare-and-set over exactly what it read. A store keeps the documents. What came of it goes
-//! back through the front: data to stdout, talk to stderr, an exit code.
+//! **Flow.** A front turns the outside world into an event. The engine opens (it reads the claim, then the world, lets the
+//! domain decide, and writes by compare-and-set over exactly what it read, which makes the fence), drives the plan (each
+//! step looks, does what is lacking, and waits by watch), and closes. Steps work through the environment's provider and
+//! clients; reporters tell it as it goes. What came of it goes back through the front: data to stdout, talk to stderr, an
+//! exit code.
 //!
 //! ```text
 //! fronts ──> engine ──> domain (pure)
-//!              │
-//!              └─────> documents (versioned, compare-and-set) <── stores ──> clients ──> Vault, Kubernetes
+//!              ├─────> steps ──> providers ──> clients ──> Kubernetes, Vault, DNS, registries, GitHub
+//!              ├─────> reporters
+//!              └─────> documents (versioned, compare-and-set) <── stores ──> clients
 //! ```
 //!
 //! **Who may import whom.** `clock`, `errors` and `progress` are leaves for all but `domain`.
@@ -21,6 +24,9 @@
 //! | `clients` | `domain`, `documents` |
 //! | `stores` | `domain`, `documents`, `clients` |
 //! | `settings` | `domain` |
+//! | `providers` | `domain`, `documents`, `clients`, `settings`; never another provider |
+//! | `steps` | those, and `providers` |
+//! | `reporters` | `domain`, `clients`, `settings` |
 //! | `engine` | all of these but `stores` |
 //! | `fronts` | `domain`, `clients`, `settings`, `engine`; the command line's also `cli` |
 //! | `rehearsal` | nothing of ours: it would share our mistakes |

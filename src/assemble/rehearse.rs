@@ -92,6 +92,9 @@ pub(crate) async fn rehearse(
     Ok(answer)
 }
 
+/// Of DNS.
+const SERVER_FAILURE: u16 = 2;
+
 const NOTE: &str = "embedded world, offline";
 
 const STEPS: [StepName; 9] = [
@@ -168,7 +171,7 @@ impl Stage {
             self.served.gate.rule(move |request| {
                 if down == Some(request.server) {
                     if request.server == Server::Dns {
-                        Verdict::Hang
+                        Verdict::json(SERVER_FAILURE, &json!({}))
                     } else {
                         Verdict::json(503, &json!({"errors": ["rehearsed outage"]}))
                     }

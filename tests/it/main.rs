@@ -42,6 +42,7 @@ mod plan;
 mod players;
 mod pool;
 mod registry;
+mod rehearse;
 mod rules;
 mod server;
 mod settings;

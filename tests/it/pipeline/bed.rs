@@ -115,6 +115,17 @@ impl Bed {
         super::canonical::of(&self.world())
     }
 
+    pub(super) fn reopen(&self) {
+        self.world().github.reopen(REPOSITORY, NUMBER, "ada").unwrap();
+    }
+
+    /// What was provisioned, each by its uid.
+    pub(super) fn machines(&self) -> Vec<String> {
+        let world = self.world();
+        let all = world.kubernetes.all("machines.cluster.x-k8s.io");
+        all.map(|(_, name, machine)| format!("{name} {}", machine["metadata"]["uid"])).collect()
+    }
+
     /// The commit that is deployed.
     pub(super) fn deployed(&self) -> Option<String> {
         let world = self.world();
@@ -195,7 +206,7 @@ impl Bed {
             clock,
             ids: Ids::of(run).unwrap(),
             pace: Tries { first: Duration::ZERO, most: Duration::ZERO, tries: 1000 },
-            retry: Retry { first: Duration::ZERO, most: Duration::ZERO, ..Retry::default() },
+            retry: Retry { first: Duration::from_secs(1), most: Duration::from_secs(1), ..Retry::default() },
             tools: Tools {
                 kubeconfig: None,
                 mask: |_| {},

@@ -1,7 +1,13 @@
 //! What becomes of an environment from its opening to its end.
 
-use super::{bed::Bed, canonical::same};
-use berth::domain::{intent::Occasion, report::Outcome};
+use super::{
+    bed::{Bed, sha},
+    canonical::same,
+};
+use berth::{
+    domain::{intent::Occasion, report::Outcome},
+    rehearsal::{Server, gate::Verdict},
+};
 
 #[test]
 fn opened_it_comes_up_and_closed_it_goes_without_a_trace() {
@@ -21,4 +27,85 @@ fn opened_it_comes_up_and_closed_it_goes_without_a_trace() {
     assert_eq!(report.outcome, Some(Outcome::Removed { free_at: None }), "{report:#?}\n{}", bed.log());
     same(&bed.canonical(), &before, "nothing is left");
     bed.unbroken();
+}
+
+#[test]
+fn a_push_keeps_addresses_and_machine_and_runs_the_newer_commit() {
+    let bed = Bed::new();
+    let first = bed.run("one", Occasion::Event).unwrap();
+    let machines = bed.machines();
+    bed.push('b');
+    let second = bed.run("two", Occasion::Event).unwrap();
+    assert_eq!(second.outcome, Some(Outcome::Ready), "{}", bed.log());
+    assert_eq!(second.addresses, first.addresses);
+    assert_eq!(bed.machines(), machines, "nothing was provisioned twice");
+    assert_eq!(bed.deployed(), Some(sha('b')));
+    bed.unbroken();
+}
+
+#[test]
+fn a_second_run_of_the_same_commit_only_marks_what_stands() {
+    let bed = Bed::new();
+    bed.run("one", Occasion::Event).unwrap();
+    let before = bed.served.gate.log().len();
+    assert_eq!(bed.run("two", Occasion::Event).unwrap().outcome, Some(Outcome::Ready));
+    let writes: Vec<String> = bed.served.gate.log().split_off(before);
+    let writes: Vec<&String> = writes
+        .iter()
+        .filter(|line| ["PATCH", "POST", "DELETE"].iter().any(|verb| line.contains(verb)))
+        .collect();
+    // Six objects outside and two inside bear the mark of who wrote them last; the claim is taken, and told how it ended.
+    assert_eq!(writes.len(), 10, "{writes:#?}");
+    bed.unbroken();
+}
+
+#[test]
+fn reopened_while_its_addresses_cool_it_comes_back_with_the_same() {
+    let bed = Bed::new();
+    let first = bed.run("one", Occasion::Event).unwrap();
+    bed.close();
+    bed.run("two", Occasion::Event).unwrap();
+    bed.reopen();
+    let again = bed.run("three", Occasion::Event).unwrap();
+    assert_eq!((again.outcome, &again.addresses), (Some(Outcome::Ready), &first.addresses), "{}", bed.log());
+    bed.end();
+    bed.unbroken();
+}
+
+#[test]
+fn what_the_old_tool_gave_to_another_takes_the_environment_down_and_says_so() {
+    let bed = Bed::new();
+    bed.run("one", Occasion::Event).unwrap();
+    let stolen = serde_json::json!({"192.168.1.140": "pr-legacy-7", "192.168.1.141": "pr-legacy-7"});
+    bed.world().vault.put("ephemeral-clusters/ip-allocations", stolen.as_object().unwrap().clone());
+    bed.push('b');
+    let report = bed.run_beside("two", Occasion::Event).unwrap();
+    let Some(Outcome::Failed { why, .. }) = &report.outcome else { panic!("{report:#?}") };
+    assert!(why.contains("lost its address 192.168.1.140 to pr-legacy-7"), "{why}");
+    assert_eq!(bed.machines(), Vec::<String>::new(), "two machines never share an address");
+}
+
+#[test]
+fn an_outage_of_any_server_changes_nothing_and_is_unknown() {
+    for server in [Server::Vault, Server::Kubernetes, Server::GitHub] {
+        let bed = Bed::new();
+        bed.run("one", Occasion::Event).unwrap();
+        let before = bed.canonical();
+        bed.served.gate.rule(move |request| match request.server == server {
+            true => Verdict::json(503, &serde_json::json!({"message": "down"})),
+            false => Verdict::Pass,
+        });
+        bed.push('b');
+        let report = bed.run_beside("two", Occasion::Event).unwrap();
+        assert!(matches!(report.outcome, Some(Outcome::Unknown { .. })), "{server}: {report:#?}");
+        let after = bed.canonical();
+        let deployed = |text: &str| {
+            text.lines().filter(|line| line.contains("\"commit\"")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(deployed(&after), deployed(&before), "{server}");
+        bed.served.gate.open();
+        assert_eq!(bed.run("three", Occasion::Event).unwrap().outcome, Some(Outcome::Ready), "{server}");
+        assert_eq!(bed.deployed(), Some(sha('b')), "{server}");
+        bed.unbroken();
+    }
 }

@@ -1,0 +1,85 @@
+//! `berth rehearse` as its users meet it: the real binary, on a machine that has nothing.
+
+use crate::executable::User;
+
+const STEPS: [&str; 10] =
+    ["claim", "cluster", "access", "secrets", "operators", "resources", "deploy", "dns", "health", "tests"];
+
+#[test]
+fn a_rehearsal_goes_from_an_event_to_a_green_report() {
+    let ran = User::newcomer().berth(&["rehearse"]);
+    assert_eq!(ran.code, 0, "{}", ran.seen());
+    for step in STEPS {
+        assert!(ran.stderr.contains(&format!("✓ {step} ")), "{step}: {}", ran.seen());
+    }
+    assert!(ran.stderr.contains("Ready in "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("objects  14: "), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("<!-- berth v1 acme/shop#42 g1 -->\n### ✅ Ready · "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("**3 passed**"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_rehearsal_is_the_json_of_a_run_with_its_objects_and_its_comment() {
+    let ran = User::newcomer().berth(&["rehearse", "-o", "json"]);
+    let report = ran.json();
+    assert_eq!(report["outcome"], "ready", "{}", ran.seen());
+    assert_eq!(report["addresses"][0], "192.168.1.140");
+    assert_eq!(report["phases"].as_array().unwrap().len(), STEPS.len());
+    assert_eq!(report["objects"].as_array().unwrap().len(), 14);
+    assert!(report["comment"].as_str().unwrap().contains("Ready"));
+}
+
+#[test]
+fn every_step_that_fails_is_named_with_its_likely_cause() {
+    let fails = |step: &str, code: i32, says: &str| {
+        let ran = User::newcomer().berth(&["rehearse", "--fail", step]);
+        assert_eq!(ran.code, code, "{}", ran.seen());
+        assert!(ran.stdout.contains(&format!("`{step}`")) || step == "tests", "{}", ran.stdout);
+        assert!(ran.stdout.contains(says), "{step} does not say {says:?}: {}", ran.seen());
+    };
+    fails("cluster", 1, "proxmox-credentials");
+    fails("access", 4, "kubeconfig");
+    fails("secrets", 1, "there is nothing at kv/ephemeral-clusters/pr-shop-42/secrets");
+    fails("operators", 1, "Likely cause: container crashes");
+    fails("resources", 1, "clusterissuer self-signed");
+    fails("deploy", 1, "to be pushed; its registry answers 404");
+    fails("dns", 1, "NXDOMAIN");
+    fails("health", 1, "it answers 503, not 200");
+    fails("tests", 1, "1 test failed");
+}
+
+#[test]
+fn an_outage_is_unknown_and_never_a_verdict() {
+    for server in ["vault", "kubernetes", "github", "dns"] {
+        let ran = User::newcomer().berth(&["rehearse", "--outage", server]);
+        assert_eq!(ran.code, 4, "{}", ran.seen());
+        assert!(ran.stdout.contains("### ❔ Unknown during"), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn killed_in_the_middle_the_same_event_goes_on_from_there() {
+    let ran = User::newcomer().berth(&["rehearse", "--kill-at", "resources"]);
+    assert_eq!(ran.code, 0, "{}", ran.seen());
+    let (first, again) =
+        ran.stderr.split_once("the same event once more, after a kill at resources").unwrap();
+    assert!(first.contains("✓ operators") && !first.contains("✓ resources"), "{first}");
+    assert!(again.contains("generation 2, 192.168.1.140-141") && again.contains("✓ tests"), "{again}");
+}
+
+#[test]
+fn a_full_pool_is_a_place_in_the_queue() {
+    let ran = User::newcomer().berth(&["rehearse", "--full-pool"]);
+    assert_eq!(ran.code, 0, "{}", ran.seen());
+    assert!(ran.stdout.contains("### 🕓 Queued"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_step_that_there_is_not_is_told_with_those_that_there_are() {
+    insta::assert_snapshot!(User::newcomer().berth(&["rehearse", "--fail", "lunch"]).seen(), @r#"
+    $ berth rehearse --fail lunch
+    | error: "lunch" is no step
+    | hint: the steps are cluster, access, secrets, operators, resources, deploy, dns, health, tests
+    exit 2
+    "#);
+}
