@@ -5,11 +5,13 @@
 
 use super::{ACCESS, CLUSTER, Context, Step, settled};
 use crate::{
-    documents::{Document, Key, Read, remove_surely, write_surely},
-    domain::{kubeconfig, plan::Spec},
+    clients::vault::Vault,
+    documents::{Document, Key, Read, Version, remove_surely, write_surely},
+    domain::{kubeconfig, names::EnvironmentName, plan::Spec},
     errors::{Exit, UserError},
     progress::Progress,
     providers::Inside,
+    settings::{MergedKubeconfig, VaultPath},
 };
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
@@ -18,6 +20,7 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,6 +30,8 @@ pub struct KeepKubeconfig {
     pub patience: Duration,
     /// Where it is written for later jobs.
     pub file: Option<PathBuf>,
+    /// The one document that has all kubeconfigs, for those who read it.
+    pub merged: Option<Merged>,
     /// Told each line that must never be shown.
     pub mask: fn(&str),
 }
@@ -54,6 +59,9 @@ impl Step for KeepKubeconfig {
         if let Some(file) = &self.file {
             keep(file, &own)?;
         }
+        if let Some(merged) = &self.merged {
+            merged.change(name, Some(own.expose_secret())).await?;
+        }
         let key = Key::Kubeconfig(name.clone());
         let wanted = Document::from_iter([("value".to_owned(), own.expose_secret().into())]);
         let read = cx.store.read(&key).await?;
@@ -75,6 +83,9 @@ impl Step for KeepKubeconfig {
         {
             tracing::warn!("{} could not be removed: {error}", file.display());
         }
+        if let Some(merged) = &self.merged {
+            merged.change(&cx.scope.name, None).await?;
+        }
         let key = Key::Kubeconfig(cx.scope.name.clone());
         match cx.store.read(&key).await? {
             Read::Absent { .. } => Ok(Progress::done("no kubeconfig")),
@@ -86,8 +97,56 @@ impl Step for KeepKubeconfig {
     }
 
     async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
+        if let Some(merged) = &self.merged
+            && merged.changed(&cx.scope.name, None).await?.is_some()
+        {
+            return Ok(false);
+        }
         let read = cx.store.read(&Key::Kubeconfig(cx.scope.name.clone())).await?;
         Ok(matches!(read, Read::Absent { .. }))
+    }
+}
+
+/// A document of Vault's with all kubeconfigs in one text, entries by the environments' names; what else it holds is others'.
+pub struct Merged {
+    /// Where it lies.
+    pub vault: Arc<Vault>,
+    /// In which engine.
+    pub mount: VaultPath,
+    /// At which path, and under which key.
+    pub of: MergedKubeconfig,
+}
+
+impl Merged {
+    /// The document as it should be, over the version that it has; `None`: it is so already.
+    async fn changed(
+        &self,
+        name: &EnvironmentName,
+        own: Option<&str>,
+    ) -> Result<Option<(Document, Version)>> {
+        let (mount, path, key) = (self.mount.as_ref(), self.of.path.as_ref(), &self.of.key);
+        let read = self.vault.read(mount, path).await?;
+        let mut document = read.document().cloned().unwrap_or_default();
+        let wrong = || {
+            UserError::new(Exit::Failed, format!("{mount}/{path} has no kubeconfig under `{key}` that can be read"))
+                .hint("it was left as it is; look who writes there, or name another by `store.vault.merged-kubeconfig`")
+        };
+        let all = match document.get(key) {
+            None => None,
+            Some(text) => Some(text.as_str().with_context(wrong)?),
+        };
+        let Some(text) = kubeconfig::merged(all, name, own).with_context(wrong)? else { return Ok(None) };
+        document.insert(key.clone(), text.into());
+        Ok(Some((document, read.version().clone())))
+    }
+
+    /// With this environment's entries, or without them.
+    async fn change(&self, name: &EnvironmentName, own: Option<&str>) -> Result<()> {
+        let Some((document, version)) = self.changed(name, own).await? else { return Ok(()) };
+        let (mount, path) = (self.mount.as_ref(), self.of.path.as_ref());
+        let written =
+            self.vault.write(mount, path, &document, &version, "write the merged kubeconfig to").await;
+        settled(written.map(drop), &format!("{mount}/{path}"))
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     errors::{Exit, UserError},
     progress::Progress,
     providers::{Access, Guard, Inside, Provider},
-    settings::{CapiK3s, Namespace, Settings, Source, Var, VaultPath, explain},
+    settings::{self, CapiK3s, Namespace, Settings, Source, Var, VaultPath, explain},
 };
 use anyhow::Result;
 use async_trait::async_trait;
@@ -90,6 +90,13 @@ pub struct Tools {
 pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<dyn Step>> {
     let patience = |step| settings.app.timeouts.of(step).map_or(PATIENCE, SignedDuration::unsigned_abs);
     let Tools { kubeconfig, mask, vault, dns, registries, surroundings, shown, rehearsed, clock } = tools;
+    let merged = match (&settings.store, &vault) {
+        (settings::Store::Vault(of), Some((vault, mount))) => of
+            .merged_kubeconfig
+            .clone()
+            .map(|of| access::Merged { vault: vault.clone(), mount: mount.clone(), of }),
+        _ => None,
+    };
     let (inside, app) = (of.map(|of| &of.inside), &settings.app);
     let renderer = sources::Renderer { surroundings: surroundings.clone(), clock: clock.clone() };
     let renderer = Arc::new(renderer);
@@ -100,7 +107,7 @@ pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<d
     let image_wait = app.deploy.as_ref().map_or(SignedDuration::ZERO, |deploy| deploy.image_wait);
     vec![
         Box::new(cluster::Cluster { patience: patience(CLUSTER) }),
-        Box::new(access::KeepKubeconfig { patience: patience(ACCESS), file: kubeconfig, mask }),
+        Box::new(access::KeepKubeconfig { patience: patience(ACCESS), file: kubeconfig, merged, mask }),
         Box::new(secrets::Secrets {
             patience: patience(SECRETS),
             secrets: platform.iter().chain(&app.secrets).cloned().collect(),

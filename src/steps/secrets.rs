@@ -67,7 +67,8 @@ impl Step for Secrets {
             .iter()
             .filter_map(|one| Some(one["metadata"]["namespace"].as_str()?.to_owned()))
             .collect();
-        let namespaces = namespaces.iter().map(|name| super::namespace(name));
+        let made = namespaces.iter().filter(|name| *name != "default");
+        let namespaces = made.map(|name| super::namespace(name));
         let (shared, all): (Vec<ObjectName>, Vec<Value>) =
             namespaces.map(|one| (ObjectName::of(&one), one)).unzip();
         let bundle = Bundle::of(all.into_iter().chain(objects))?.sharing(shared);

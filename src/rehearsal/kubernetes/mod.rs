@@ -192,6 +192,11 @@ impl ApiServer {
         for key in lost {
             self.erase(&key);
         }
+        for (key, object) in &born.objects {
+            if self.objects.get(key) != Some(object) {
+                self.store(key.clone(), (**object).clone());
+            }
+        }
         self.settle();
     }
 

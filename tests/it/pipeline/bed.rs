@@ -1,6 +1,6 @@
 //! One world, and the processes that run in it.
 
-use crate::bed::{MOUNT, ROOT, crypto};
+use crate::bed::{MOUNT, ROOT, crypto, document};
 use berth::{
     assemble::{self, Clusters, Outside},
     clients::{
@@ -16,6 +16,7 @@ use berth::{
         Server, World,
         example::{Credentials, Given, NUMBER, REPOSITORY},
         github::PullState,
+        kv::TokenRole,
         players::Pace,
         serve::Served,
     },
@@ -25,6 +26,7 @@ use berth::{
     stores::vault::VaultStore,
 };
 use jiff::SignedDuration;
+use serde_json::json;
 use std::{
     future::pending,
     sync::{Arc, MutexGuard, OnceLock},
@@ -71,13 +73,21 @@ pub(super) struct Bed {
 
 impl Bed {
     pub(super) fn new() -> Self {
-        let given = Given { head: sha('a'), ..Given::default() };
+        let vault = vec!["ephemeral-clusters/pr-shop-42/secrets".to_owned()];
+        let given = Given { head: sha('a'), vault, ..Given::default() };
         let world = World::example(&Credentials::default(), &given).unwrap();
         let clock = Clock::stepped(world.now());
         let served = ground().block_on(Served::start(world)).unwrap();
         served.play(Pace::AT_ONCE);
         // The shell tool leaves it like this, too.
         served.lock().vault.put(&format!("{ROOT}/ip-allocations"), serde_json::Map::new());
+        let role = TokenRole::default().allowing("preview", Vec::new()).orphans();
+        served.lock().vault.add_token_role("berth-environment", role);
+        // Somebody else's, and so is the rest of the document.
+        served
+            .lock()
+            .vault
+            .put("cluster-secret-store/secrets", document(json!({"OTHER": "kept", "PR_KUBECONFIG": OTHERS})));
         served.gate.invariant(super::invariants::no_address_twice);
         let (settings, _files) = settings();
         Self { served, clock, settings, _files }
@@ -192,6 +202,7 @@ impl Bed {
             auth: Auth::Token(Credentials::default().vault.into()),
             timeout: TIMEOUT,
         };
+        let vault = Vault::new(access, clock.clone(), run).unwrap();
         let github = github::Access {
             address: self.served.url(Server::GitHub),
             token: Credentials::default().github.into(),
@@ -199,7 +210,7 @@ impl Bed {
         };
         let github = GitHub::new(github, clock.clone(), run).unwrap();
         let outside = Outside {
-            store: Arc::new(VaultStore::new(Vault::new(access, clock.clone(), run).unwrap(), MOUNT, ROOT)),
+            store: Arc::new(VaultStore::new(vault.clone(), MOUNT, ROOT)),
             clusters: Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone()),
             wishes: Arc::new(Pulls(github)),
             reporters: Reporters::default(),
@@ -210,7 +221,7 @@ impl Bed {
             tools: Tools {
                 kubeconfig: None,
                 mask: |_| {},
-                vault: None,
+                vault: Some((Arc::new(vault), MOUNT.parse().unwrap())),
                 dns: Some(Arc::new(self.dns())),
                 registries: None,
                 surroundings: Surroundings::of(|_| None),
@@ -223,13 +234,20 @@ impl Bed {
     }
 }
 
+const OTHERS: &str = "apiVersion: v1\nclusters:\n- cluster:\n    server: https://192.168.1.148:6443\n  name: pr-old-9\ncontexts:\n- context:\n    cluster: pr-old-9\n    user: pr-old-9\n  name: pr-old-9\ncurrent-context: pr-old-9\nkind: Config\nusers:\n- name: pr-old-9\n  user:\n    token: theirs\n";
+
 const PLATFORM: &str = "\
 version: 1
+store: {vault: {address: \"https://vault.example.com\", mount: kv, merged-kubeconfig: {}}}
 lifetime: {grace: 0s}
 dns: {domain: preview.example.com}
 pools: {lab: {range: 192.168.1.140-192.168.1.149, block: 2, when-full: fail}}
 providers:
-  k3s: {kind: capi-k3s, copy-secrets: [dev/proxmox-credentials]}
+  k3s:
+    kind: capi-k3s
+    copy-secrets: [dev/proxmox-credentials]
+    secrets: [{name: registry, vault: \"ephemeral-clusters/${NAME}/secrets\"}]
+    vault-token: {policies: [preview]}
 ";
 
 const APP: &str = "version: 1\ndeploy: {manifests: app.yaml}\n";
@@ -254,7 +272,7 @@ fn settings() -> (Settings, TempDir) {
         std::fs::write(directory.path().join(name), text).unwrap();
     }
     let settings = Settings::load(&Sources {
-        environment: &Environment::of([("HOME", "/home/ann")]),
+        environment: &Environment::of([("HOME", "/home/ann"), ("VAULT_TOKEN", "hvs.none")]),
         directory: directory.path(),
         platform: Some("platform.yaml".into()),
         config: None,

@@ -26,12 +26,17 @@ pub(super) fn of(world: &World) -> String {
             let key = format!("{server} {kind} {}/{}", text("namespace"), text("name"));
             let mut object = plain(&object);
             // Made of uids and of this world's port.
-            if kind == "Secret" && ["-kubeconfig", "-token"].iter().any(|end| key.ends_with(end)) {
+            if kind == "Secret"
+                && ["-kubeconfig", "-token", "/vault-token"].iter().any(|end| key.ends_with(end))
+            {
                 object["data"] = json!("of this world");
+                object["metadata"]["annotations"] = Value::Null;
             }
             all.insert(key, object);
         }
     }
+    let tokens: Vec<Value> = world.vault.made_tokens().map(|(_, told)| told.clone()).collect();
+    all.insert("tokens".to_owned(), tokens.into());
     let records: Vec<Value> =
         world.zone.records().iter().map(|record| json!(format!("{record:?}"))).collect();
     all.insert("records".to_owned(), records.into());
@@ -51,7 +56,7 @@ pub(super) fn same(one: &str, other: &str, what: &str) {
     assert!(one == other, "{what}: only here:\n{}\nonly there:\n{}", only(one, other), only(other, one));
 }
 
-const DROPPED: [&str; 24] = [
+const DROPPED: [&str; 25] = [
     "uid",
     "resourceVersion",
     "generation",
@@ -75,6 +80,7 @@ const DROPPED: [&str; 24] = [
     "instanceID",
     "token",
     "by",
+    "accessor",
     "at",
 ];
 

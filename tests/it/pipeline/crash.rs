@@ -10,6 +10,9 @@ use berth::{
     rehearsal::gate::Verdict,
 };
 
+/// A token that was made and not written down lives no longer.
+const MINUTES: u32 = 301;
+
 fn kill_at(bed: &Bed, k: usize, how: &Verdict) {
     let (how, mut count) = (how.clone(), 0);
     bed.served.gate.rule(move |request| {
@@ -27,6 +30,7 @@ fn up(bed: &Bed, run: &str) {
 fn clean(end: bool) -> String {
     let bed = Bed::new();
     up(&bed, "clean");
+    bed.pass(MINUTES);
     if end {
         bed.end();
     }
@@ -50,6 +54,7 @@ fn killed_at_any_request_of_an_up_the_next_event_ends_in_the_same_world() {
                 match then {
                     "the same event" => {
                         up(&bed, "again");
+                        bed.pass(MINUTES);
                         same(&bed.canonical(), &stands, &what);
                     }
                     "a push" => {
