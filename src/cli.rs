@@ -83,6 +83,15 @@ pub(crate) enum Verb {
         /// owner/repo#number, or its name
         environment: Which,
     },
+    /// Show what an event leads to, offline
+    Plan {
+        /// Its payload
+        #[arg(long, value_name = "FILE")]
+        event: PathBuf,
+        /// What it is called [default: GITHUB_EVENT_NAME, else pull_request]
+        #[arg(long, value_name = "NAME")]
+        event_name: Option<String>,
+    },
     /// Run the whole pipeline on an embedded world, offline
     Rehearse(Rehearse),
     /// Hand out addresses and take them back

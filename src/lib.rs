@@ -148,6 +148,13 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
                 })
                 .await
             }
+            Verb::Plan { event, event_name } => {
+                let directory = std::env::current_dir().unwrap_or_default();
+                let sources = sources(&cli, environment, &directory, Default::default())?;
+                let named = environment.text("GITHUB_EVENT_NAME")?.unwrap_or("pull_request");
+                let name = event_name.as_deref().unwrap_or(named);
+                assemble::plan(event, name, &sources, output)
+            }
             Verb::Rehearse(asked) => {
                 let directory = std::env::current_dir().unwrap_or_default();
                 let sources = sources(&cli, environment, &directory, Default::default())?;

@@ -174,7 +174,7 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
 }
 
 /// Below the configured domain; without one there are none.
-fn hosts_of(settings: &Settings) -> HostsOf {
+pub(super) fn hosts_of(settings: &Settings) -> HostsOf {
     let (domain, labels) = (settings.dns.domain.clone(), settings.app.hosts.clone());
     Box::new(move |holder| {
         let Some(domain) = &domain else { return Ok(Hosts::default()) };

@@ -4,10 +4,12 @@
 
 mod engine;
 mod outside;
+mod plan;
 mod rehearse;
 
 pub use engine::{Clusters, Outside, engine};
 pub(crate) use outside::{github, outside};
+pub(crate) use plan::plan;
 pub(crate) use rehearse::rehearse;
 
 use crate::{

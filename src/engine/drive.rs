@@ -18,7 +18,11 @@ use crate::{
     steps::{Context, Step},
 };
 use anyhow::Result;
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{
+    StreamExt,
+    future::{Either, select},
+    stream::FuturesUnordered,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::pin,
@@ -82,17 +86,22 @@ impl Driver<'_> {
     pub(super) async fn drive(&self) -> Ending {
         let now = self.clock.now();
         self.plan.steps().for_each(|step| self.telling.phase(step, Status::Pending, "", now));
-        let mut steps = pin!(self.run_steps());
+        // Side by side: a look at the claim that takes its time holds no step up.
+        match select(pin!(self.run_steps()), pin!(self.keep_vigil())).await {
+            Either::Left((ending, _)) => ending,
+            Either::Right(((), _)) => Ending::Superseded,
+        }
+    }
+
+    /// Until the fence has fallen.
+    async fn keep_vigil(&self) {
         loop {
-            tokio::select! {
-                ending = &mut steps => return ending,
-                () = self.clock.pass(self.retry.vigil) => {
-                    // What cannot be read is no news; the steps' own checks tell of it.
-                    let fallen = self.sentry.stands().await.err();
-                    if fallen.is_some_and(|error| Failure::of(&error) == Kind::Superseded) {
-                        return Ending::Superseded;
-                    }
-                }
+            self.clock.pass(self.retry.vigil).await;
+            // What cannot be read is no news; the steps' own checks tell of it.
+            if let Err(error) = self.sentry.stands().await
+                && Failure::of(&error) == Kind::Superseded
+            {
+                return;
             }
         }
     }

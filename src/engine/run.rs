@@ -159,6 +159,10 @@ impl Run<'_> {
     /// waiting -> held. An outcome: it did not come to that.
     async fn hold(&mut self, provider: &dyn Provider, scope: &Scope) -> Result<Option<Outcome>> {
         let (engine, pools) = (self.engine, &self.engine.protocol.pools);
+        let shared = patiently(engine.retry, &pools.clock, async || self.shares_a_host(scope).await);
+        if let Some(why) = shared.await? {
+            return Ok(Some(Outcome::Refused { why }));
+        }
         loop {
             let fence = &mut self.fence;
             let holding = patiently(engine.retry, &pools.clock, async || {
@@ -181,6 +185,20 @@ impl Run<'_> {
             }
             pools.clock.pass(engine.retry.vigil).await;
         }
+    }
+
+    /// Why not, if another environment has one of its names. Asked after the claim with these names was written: of two
+    /// that want the same, one at least sees the other.
+    async fn shares_a_host(&self, scope: &Scope) -> Result<Option<String>> {
+        let others = self.engine.protocol.pools.claims.readable().await?;
+        let shared = others.iter().filter(|other| other.name() != scope.name).find_map(|other| {
+            let host = scope.hosts.all().find(|host| other.removal().hosts.contains(host))?;
+            Some(format!(
+                "{host} leads to the environment of {} already; call one of `hosts` otherwise",
+                other.holder()
+            ))
+        });
+        Ok(shared)
     }
 
     /// `None`: everything was seen gone.

@@ -52,7 +52,7 @@ pub(crate) fn schema(output: Output) -> Result<Answer> {
 }
 
 /// In the format that was asked for. JSON stands on one line: it often becomes an output or a variable.
-fn shown(output: Output, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<String> {
+pub(crate) fn shown(output: Output, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<String> {
     match output {
         Output::Text => Ok(text()),
         Output::Json => Ok(format!("{}\n", serde_json::to_string(value)?)),

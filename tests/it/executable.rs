@@ -81,6 +81,11 @@ impl User {
         self
     }
 
+    /// A file in their directory.
+    pub(crate) fn writes(&self, name: &str, text: &str) {
+        fs::write(self.home().join(name), text).expect("a file in theirs");
+    }
+
     fn home(&self) -> &Path {
         self.home.path()
     }
@@ -614,6 +619,7 @@ fn the_help_reads_well() {
       list        Show all environments
       show        Show one environment
       kubeconfig  Print the kubeconfig of an environment
+      plan        Show what an event leads to, offline
       rehearse    Run the whole pipeline on an embedded world, offline
       pool        Hand out addresses and take them back
       schema      Print the JSON schema of the configuration, for editors

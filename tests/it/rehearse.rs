@@ -83,3 +83,50 @@ fn a_step_that_there_is_not_is_told_with_those_that_there_are() {
     exit 2
     "#);
 }
+
+/// A pull request's payload, as far as it is read.
+fn payload(state: &str) -> String {
+    let head = "9f2c1abd3e4f5061728394a5b6c7d8e9f0a1b2c3";
+    let repository = serde_json::json!({"id": 1, "full_name": "acme/shop"});
+    serde_json::json!({
+        "action": if state == "open" { "opened" } else { "closed" }, "number": 42, "repository": repository,
+        "sender": {"login": "ada"},
+        "pull_request": {
+            "number": 42, "state": state, "draft": false, "merged": false, "merge_commit_sha": head,
+            "user": {"login": "ada"}, "labels": [],
+            "head": {"sha": head, "ref": "cart", "repo": repository}, "base": {"ref": "main", "sha": head, "repo": repository},
+        },
+    })
+    .to_string()
+}
+
+#[test]
+fn a_plan_says_what_an_event_leads_to_without_reaching_anything() {
+    let user = User::newcomer();
+    let platform = "version: 1\ndns: {domain: preview.example.com}\nproviders: {k3s: {kind: capi-k3s, kubernetes: {in-cluster: true}}}\n";
+    user.writes("platform.yaml", platform);
+    user.writes("opened.json", &payload("open"));
+    user.writes("closed.json", &payload("closed"));
+    insta::assert_snapshot!(user.berth(&["plan", "--platform", "platform.yaml", "--event", "opened.json"]).seen(), @r"
+    $ berth plan --platform platform.yaml --event opened.json
+    acme/shop#42 at 9f2c1ab, provider k3s: an environment is wanted
+    name     pr-shop-42
+    url      https://pr-42-shop.preview.example.com
+    steps    cluster, access, secrets, operators, resources, deploy, dns, health, tests
+    objects  namespace pr-shop-42
+             cluster pr-shop-42/pr-shop-42
+             proxmoxcluster pr-shop-42/pr-shop-42
+             kthreescontrolplane pr-shop-42/pr-shop-42-cp
+             proxmoxmachinetemplate pr-shop-42/pr-shop-42-cp-mt
+    exit 0
+    ");
+    let closed = user.berth(&["plan", "--platform", "platform.yaml", "--event", "closed.json"]);
+    assert!(
+        closed.stdout.contains("none is wanted") && closed.stdout.contains("steps    tests, health"),
+        "{}",
+        closed.seen()
+    );
+    let objects =
+        user.berth(&["plan", "--platform", "platform.yaml", "--event", "opened.json", "-o", "yaml"]);
+    assert!(objects.stdout.contains("{{ ds.meta_data.local_hostname }}"), "{}", objects.stdout);
+}

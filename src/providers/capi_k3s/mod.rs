@@ -55,6 +55,11 @@ pub fn names(settings: &settings::CapiK3s, holder: &Holder, hosts: &Hosts) -> Re
     manifests::names(settings, holder, hosts)
 }
 
+/// What they are.
+pub fn objects(settings: &settings::CapiK3s, scope: &Scope) -> Result<Vec<Value>> {
+    manifests::objects(settings, scope)
+}
+
 impl CapiK3s {
     /// In this management cluster. `run` is told to the environments' own servers.
     pub fn new(management: Kubernetes, settings: Option<settings::CapiK3s>, clock: Clock, run: &str) -> Self {

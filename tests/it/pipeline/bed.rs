@@ -10,7 +10,13 @@ use berth::{
         vault::{Access, Auth, TIMEOUT, Vault},
     },
     clock::Clock,
-    domain::{holder::Holder, intent::Occasion, name_server::NameServer, report::Report},
+    domain::{
+        claim::{Claim, ProviderKind, Removal},
+        holder::Holder,
+        intent::Occasion,
+        name_server::NameServer,
+        report::Report,
+    },
     engine::{Engine, Event, Ids, Pace as Tries, Pulls, Retry},
     rehearsal::{
         Server, World,
@@ -134,6 +140,23 @@ impl Bed {
         let world = self.world();
         let all = world.kubernetes.all("machines.cluster.x-k8s.io");
         all.map(|(_, name, machine)| format!("{name} {}", machine["metadata"]["uid"])).collect()
+    }
+
+    /// The environment of another pull request, by its claim alone.
+    pub(super) fn claimed_by(&self, pull: &str, host: &str) {
+        let holder = Holder::PullRequest(pull.parse().unwrap());
+        let removal = Removal {
+            provider: ProviderKind::CapiK3s,
+            context: None,
+            objects: vec![],
+            elsewhere: vec![],
+            hosts: vec![host.parse().unwrap()],
+        };
+        let ids = ("uid-other".parse().unwrap(), "run-other".parse().unwrap());
+        let claim =
+            Claim::first(holder.clone(), ids, None, removal, self.clock.now(), SignedDuration::from_hours(9));
+        let path = format!("{ROOT}/{}/claim", holder.name());
+        self.world().vault.put(&path, document(serde_json::to_value(&claim).unwrap()));
     }
 
     /// The commit that is deployed.

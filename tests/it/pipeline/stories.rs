@@ -109,3 +109,17 @@ fn an_outage_of_any_server_changes_nothing_and_is_unknown() {
         bed.unbroken();
     }
 }
+
+#[test]
+fn a_name_that_leads_to_another_environment_is_refused() {
+    let bed = Bed::new();
+    // As `hosts: [...]` of another repository may make it.
+    bed.claimed_by("acme/other#42", "pr-42-shop.preview.example.com");
+    let report = bed.run("one", Occasion::Event).unwrap();
+    let Some(Outcome::Refused { why }) = &report.outcome else { panic!("{report:#?}") };
+    assert!(
+        why.starts_with("pr-42-shop.preview.example.com leads to the environment of acme/other#42"),
+        "{why}"
+    );
+    assert_eq!(bed.machines(), Vec::<String>::new());
+}
