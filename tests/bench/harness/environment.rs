@@ -31,7 +31,12 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// Of the Cluster in this namespace of the management cluster, with its names in this zone.
-    pub(crate) async fn of(namespace: &str, management: &ControlPlane, dns: &'static Dns, zone: &str) -> Self {
+    pub(crate) async fn of(
+        namespace: &str,
+        management: &ControlPlane,
+        dns: &'static Dns,
+        zone: &str,
+    ) -> Self {
         let plane = ControlPlane::start(namespace).await;
         let workloads = Workloads::without_nodes(&plane).await;
         let (pace, authority) = (Pace::AT_ONCE, plane.authority.pem());

@@ -110,9 +110,16 @@ pub(super) fn of_kind<'a>(rights: &'a mut [Value], kind: &str) -> impl Iterator<
 impl Bed {
     /// With the rights that are shipped, but for what is taken away.
     pub(super) async fn with_rights(narrow: impl FnOnce(&mut Vec<Value>)) -> Self {
+        Self::with(narrow, |policy| policy).await
+    }
+
+    /// The same for what is shipped for Vault.
+    pub(super) async fn with(
+        narrow: impl FnOnce(&mut Vec<Value>),
+        narrowed: impl FnOnce(String) -> String,
+    ) -> Self {
         crypto();
-        let (management, vault, dns) =
-            tokio::join!(cluster_api::management(), openbao::shared(), shared());
+        let (management, vault, dns) = tokio::join!(cluster_api::management(), openbao::shared(), shared());
         let namespace = management.fresh_name("berth");
         let mut rights = shipped(&namespace);
         narrow(&mut rights);
@@ -126,7 +133,7 @@ impl Bed {
         management.kubectl(&["create", "-f", "-"], &secret.to_string());
 
         let (mount, role) = (vault.fresh_mount().await, vault.fresh_name("environments"));
-        vault.policy(&mount, &policy(&mount, &role)).await;
+        vault.policy(&mount, &narrowed(policy(&mount, &role))).await;
         let theirs = format!(r#"path "{mount}/data/berth/registry" {{ capabilities = ["read"] }}"#);
         vault.policy(&role, &theirs).await;
         let allows = json!({"allowed_policies": [role], "orphan": true, "token_explicit_max_ttl": "72h"});
@@ -193,7 +200,9 @@ impl Bed {
                     .body(nobodys.to_string().into_bytes())
                     .unwrap();
                 match client.request::<Value>(request).await {
-                    Err(kube::Error::Api(status)) => status.message.contains("carries the label").then_some(()),
+                    Err(kube::Error::Api(status)) => {
+                        status.message.contains("carries the label").then_some(())
+                    }
                     _ => None,
                 }
             })
@@ -266,7 +275,8 @@ impl Bed {
             token: TOKEN.into(),
             timeout: github::TIMEOUT,
         };
-        let registries = Registries::new(Docker::default(), BTreeSet::new(), registry::TIMEOUT, &run).unwrap();
+        let registries =
+            Registries::new(Docker::default(), BTreeSet::new(), registry::TIMEOUT, &run).unwrap();
         let registry = self.served.url(Server::Registry).parse().unwrap();
         let outside = Outside {
             store: Arc::new(VaultStore::new(vault.clone(), &self.mount, ROOT)),
@@ -318,7 +328,8 @@ impl Bed {
             assert_eq!(environment.refused(), Vec::<String>::new());
             let nodes = environment.plane.kubectl(&["get", "nodes", "-o", "name"], "");
             assert_eq!(nodes.lines().count(), 1, "{nodes}");
-            let said = "jsonpath={.status.availableReplicas} {.spec.template.spec.containers[0].env[0].value}";
+            let said =
+                "jsonpath={.status.availableReplicas} {.spec.template.spec.containers[0].env[0].value}";
             let said = environment.plane.kubectl(&["get", "deployment", "shop", "-o", said], "");
             let host = self.host(*number);
             assert_eq!(said, format!("2 https://{host}"));
@@ -395,7 +406,8 @@ fn configured(credentials: &str, mount: &str, role: &str, authority: &str) -> (S
     let platform = include_str!("files/platform.yaml");
     let platform = platform.replace("CREDENTIALS", credentials).replace("MOUNT", mount).replace("ROLE", role);
     let authority = serde_json::to_string(&ByteString(authority.as_bytes().to_vec())).unwrap();
-    let operator = include_str!("files/operator.yaml").replace("caBundle: CA", &format!("caBundle: {authority}"));
+    let operator =
+        include_str!("files/operator.yaml").replace("caBundle: CA", &format!("caBundle: {authority}"));
     for (name, text) in [
         ("platform.yaml", platform.as_str()),
         ("berth.yaml", include_str!("files/berth.yaml")),
