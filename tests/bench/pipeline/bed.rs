@@ -323,7 +323,6 @@ impl Bed {
 
     /// Each in its own cluster, none of them half.
     pub(super) async fn stand(&self, numbers: &[u64], environments: &[Environment]) {
-        let records = self.dns.entries().await;
         for (number, environment) in numbers.iter().zip(environments) {
             assert_eq!(environment.refused(), Vec::<String>::new());
             let nodes = environment.plane.kubectl(&["get", "nodes", "-o", "name"], "");
@@ -331,33 +330,57 @@ impl Bed {
             let said =
                 "jsonpath={.status.availableReplicas} {.spec.template.spec.containers[0].env[0].value}";
             let said = environment.plane.kubectl(&["get", "deployment", "shop", "-o", said], "");
-            let host = self.host(*number);
+            let (name, host) = (self.name(*number), self.host(*number));
             assert_eq!(said, format!("2 https://{host}"));
-            assert_eq!(records.iter().filter(|record| record.name == host).count(), 1, "{host}");
+            let there = self.left(&[*number], std::slice::from_ref(environment)).await;
+            for one in [
+                format!("namespace/{name}"),
+                format!("cluster.cluster.x-k8s.io/{name}"),
+                "secret/proxmox-credentials".to_owned(),
+                "node/".to_owned(),
+                "ingress.networking.k8s.io/shop".to_owned(),
+                format!("the record of {host}"),
+                format!("the document {name}/claim"),
+                format!("the document {name}/kubeconfig"),
+                format!("the document {name}/vault-token"),
+            ] {
+                assert!(there.iter().any(|found| found.starts_with(&one)), "no {one}: {there:#?}");
+            }
         }
     }
 
     /// Neither in any cluster, nor in the store, nor in DNS.
     pub(super) async fn nothing_is_left(&self, numbers: &[u64], environments: &[Environment]) {
+        assert_eq!(self.left(numbers, environments).await, Vec::<String>::new());
         for environment in environments {
             assert_eq!(environment.refused(), Vec::<String>::new());
+        }
+    }
+
+    /// All that there is of these: in the management cluster by label, and the namespace with all that carries none; in their
+    /// own clusters what is told outside of them; their names; all documents, but for an empty pool.
+    async fn left(&self, numbers: &[u64], environments: &[Environment]) -> Vec<String> {
+        let mut left = Vec::new();
+        for environment in environments {
             let sources = ["get", "nodes,ingresses,dnsendpoints.externaldns.k8s.io", "-A", "-o", "name"];
-            assert_eq!(environment.plane.kubectl(&sources, ""), "");
+            left.push(environment.plane.kubectl(&sources, ""));
         }
         let kinds = self.management.kubectl(&["api-resources", "--verbs=list,create", "-o", "name"], "");
         let kinds = kinds.split_whitespace().collect::<Vec<_>>().join(",");
         let names: Vec<String> = numbers.iter().map(|number| self.name(*number)).collect();
         let ours = format!("-l={LABEL} in ({})", names.join(","));
-        assert_eq!(self.management.kubectl(&["get", &kinds, "-A", &ours, "-o", "name"], ""), "");
-        // With it went what carries no label.
-        let namespaces = self.management.kubectl(&["get", "namespaces", "-o", "name"], "");
+        left.push(self.management.kubectl(&["get", &kinds, "-A", &ours, "-o", "name"], ""));
+        let all = self.management.kubectl(&["get", "namespaces", "-o", "name"], "");
+        let namespace = |line: &&str| names.iter().any(|name| *line == format!("namespace/{name}"));
+        left.extend(all.lines().filter(namespace).map(str::to_owned));
         let hosts: Vec<String> = numbers.iter().map(|number| self.host(*number)).collect();
-        let records = self.dns.entries().await;
-        for (name, host) in names.iter().zip(&hosts) {
-            assert!(!namespaces.lines().any(|line| line == format!("namespace/{name}")), "{namespaces}");
-            assert!(!records.iter().any(|record| record.name == *host), "{host}");
-        }
-        assert_eq!(self.documents().await, [("ip-allocations".to_owned(), json!({}))]);
+        let records = self.dns.entries().await.into_iter().filter(|record| hosts.contains(&record.name));
+        left.extend(records.map(|record| format!("the record of {}", record.name)));
+        let documents = self.documents().await.into_iter();
+        let documents =
+            documents.filter(|(path, document)| path != "ip-allocations" || *document != json!({}));
+        left.extend(documents.map(|(path, _)| format!("the document {path}")));
+        left.iter().flat_map(|lines| lines.lines()).map(str::to_owned).collect()
     }
 
     /// All that can be read below the root, but for the history, which outlives its environment.

@@ -305,7 +305,9 @@ async fn least_of_vault(bed: &Bed) {
     let mut known = BTreeSet::new();
     let mut sent = BTreeSet::new();
     for (method, path) in bed.sent_to_vault() {
-        let path = path.strip_prefix("/v1/").unwrap().to_owned();
+        // A listing is of a folder, however it is written.
+        let slash = if method == "LIST" && !path.ends_with('/') { "/" } else { "" };
+        let path = format!("{}{slash}", path.strip_prefix("/v1/").unwrap());
         let capability = match method.as_str() {
             "GET" => "read",
             "LIST" => "list",
