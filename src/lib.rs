@@ -145,8 +145,8 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
             Verb::Rehearse(asked) => {
                 let directory = std::env::current_dir().unwrap_or_default();
                 let sources = sources(&cli, environment, &directory, Default::default())?;
-                let reporters = |clock: &clock::Clock| {
-                    assemble::reporters(&cli.global, environment, "embedded world, offline", clock)
+                let reporters = |clock: &clock::Clock, note: &str| {
+                    assemble::reporters(&cli.global, environment, note, clock)
                 };
                 assemble::rehearse(asked, &sources, output, reporters).await
             }

@@ -50,27 +50,31 @@ use tempfile::TempDir;
 
 /// How often the world's time goes on, and how long nothing must have happened before it leaps.
 const TICK: Duration = Duration::from_millis(20);
-const LEAP: u32 = 5;
+const IDLE: u32 = 4;
+/// So much passes then: what is asked again and again must not keep the time from passing.
+const LEAP: SignedDuration = SignedDuration::from_secs(10);
+/// What one question comes to, with the look before it.
+const QUESTION: usize = 12;
 
 /// Runs it.
 pub(crate) async fn rehearse(
     asked: &Rehearse,
     sources: &Sources<'_>,
     output: Output,
-    reporters: impl Fn(&Clock) -> Reporters,
+    reporters: impl Fn(&Clock, &str) -> Reporters,
 ) -> Result<Answer> {
     let stage = Stage::set(asked, sources).await?;
-    let mut report = stage.run("rehearsal", asked.kill_at.is_some(), reporters(&stage.clock)).await?;
+    let mut report = stage.run("rehearsal", asked.kill_at.is_some(), reporters(&stage.clock, NOTE)).await?;
     if let Some(step) = &asked.kill_at {
         match report {
             Some(_) => bail!(
                 UserError::usage(format!("the run has ended before it was at {step:?}"))
                     .hint(format!("name one of its steps: {}", STEPS.map(StepName::as_str).join(", ")))
             ),
-            None => tracing::warn!("killed at {step}; now the same event once more"),
+            None => stage.served.gate.open(),
         }
-        stage.served.gate.open();
-        report = stage.run("rehearsal-again", false, reporters(&stage.clock)).await?;
+        let note = format!("the same event once more, after a kill at {step}");
+        report = stage.run("rehearsal-again", false, reporters(&stage.clock, &note)).await?;
     }
     let Some(mut report) = report else { bail!("the run was killed, and nobody asked for that") };
     let objects = stage.objects();
@@ -88,6 +92,8 @@ pub(crate) async fn rehearse(
     }
     Ok(answer)
 }
+
+const NOTE: &str = "embedded world, offline";
 
 const STEPS: [StepName; 9] = [
     steps::CLUSTER,
@@ -196,14 +202,13 @@ impl Stage {
 
     /// As the machine's does, and in leaps while nobody does anything.
     async fn let_time_pass(&self) {
-        let (mut before, mut idle) = (0, 0);
+        let (machine, mut before, mut idle) = (Clock::system(), 0, 0);
         loop {
-            tokio::time::sleep(TICK).await;
+            machine.pass(TICK).await;
             let now = self.served.gate.log().len();
-            idle = if now == before { idle + 1 } else { 0 };
+            idle = if now - before <= QUESTION { idle + 1 } else { 0 };
             before = now;
-            let step =
-                if idle > LEAP { SignedDuration::from_secs(2) } else { SignedDuration::from_millis(20) };
+            let step = if idle > IDLE { LEAP } else { SignedDuration::from_millis(20) };
             self.served.lock().pass_by(step);
             self.clock.advance(step);
         }

@@ -365,7 +365,8 @@ fn machine(all: &Snapshot) -> Option<Told> {
 /// What of a snapshot explains a failure to people: what is not well, and what happened to it, the newest last.
 pub fn evidence(all: &Snapshot) -> String {
     let mut lines = Vec::new();
-    for object in all.objects.iter().filter(|object| object["kind"] != "Event") {
+    let is_over = |object: &Value| object["kind"] == "Pod" && object["status"]["phase"] == "Succeeded";
+    for object in all.objects.iter().filter(|object| object["kind"] != "Event" && !is_over(object)) {
         let bad = items(&object["status"], "conditions").filter(|said| is_bad(said));
         let bad = bad.map(|said| {
             let words = [text(said, "reason"), text(said, "message")].join(": ");
@@ -406,11 +407,24 @@ pub fn evidence(all: &Snapshot) -> String {
 /// More are read by nobody.
 const EVENTS: usize = 20;
 
-/// Most conditions are good when they are true; those that tell of trouble are not.
+/// Conditions that tell of trouble when they are false; what others mean, nobody can know from their names.
 fn is_bad(condition: &Value) -> bool {
+    let kind = text(condition, "type");
+    let good = kind.ends_with("Ready")
+        || kind.ends_with("Available")
+        || [
+            "Progressing",
+            "PodScheduled",
+            "Initialized",
+            "Established",
+            "RemoteConnectionProbe",
+            "NamesAccepted",
+        ]
+        .contains(&kind);
     let troubles =
         ["ReplicaFailure", "Failed", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
-    let bad = if troubles.contains(&text(condition, "type")) { "True" } else { "False" };
-    let over = ["PodCompleted", "Succeeded", "Complete"];
-    condition["status"] == bad && !over.contains(&text(condition, "reason"))
+    let over = ["PodCompleted", "Succeeded", "Complete"].contains(&text(condition, "reason"));
+    !over
+        && (good && condition["status"] == "False"
+            || troubles.contains(&kind) && condition["status"] == "True")
 }

@@ -69,7 +69,7 @@ pub fn merged(
         None => {}
     }
     let same = |list: &&str| before[*list].as_array().map_or(0, Vec::len) == 0 && after[*list] == json!([]);
-    if own.is_none() && LISTS.iter().all(|list| before[*list] == after[*list] || same(&list)) {
+    if own.is_none() && LISTS.iter().all(|list| before[*list] == after[*list] || same(list)) {
         return Ok(None);
     }
     Ok((before != after).then(|| yaml::text(&[after])))

@@ -288,7 +288,11 @@ impl Run<'_> {
                 report.head_sha = claim.head().cloned();
             }
         });
-        self.telling.phase(CLAIM, Status::Done, detail, self.now());
+        let status = match claim.state() {
+            State::Waiting { .. } => Status::Running,
+            _ => Status::Done,
+        };
+        self.telling.phase(CLAIM, status, detail, self.now());
     }
 
     fn now(&self) -> Timestamp {

@@ -8,7 +8,7 @@ use super::{Context, DEPLOY, DNS, InsideStep};
 use crate::{
     clients::{
         Failure, Kind,
-        dns::{Dns, Zone},
+        dns::{Dns, Picture, Zone},
         kubernetes::{Area, Deletion, Dependents, Kubernetes, Seen},
     },
     clock::Clock,
@@ -57,6 +57,7 @@ impl InsideStep for Names {
         }));
         let pictures = pictures.await?;
         match pictures.iter().find(|picture| !picture.is_there()) {
+            Some(silent) if silent.is_unknown() => Err(unanswered(silent)),
             Some(behind) => Ok(Progress::Waiting(self.again(behind))),
             None => Ok(Progress::done(pictures[0].to_string())),
         }
@@ -116,7 +117,10 @@ impl Names {
             zone.look_for_absence(host).await.map_err(|failure| looking(host, failure))
         }));
         let pictures = pictures.await?;
-        Ok(pictures.iter().find(|picture| !picture.is_gone()).map(|left| self.again(left)))
+        match pictures.iter().find(|picture| !picture.is_gone()) {
+            Some(silent) if silent.is_unknown() => Err(unanswered(silent)),
+            left => Ok(left.map(|left| self.again(left))),
+        }
     }
 }
 
@@ -125,6 +129,14 @@ async fn zone(dns: &Dns, host: &DnsName) -> Result<Zone> {
     let above = host.as_ref().split_once('.').and_then(|(_, above)| above.parse().ok());
     let domain: DnsName = above.unwrap_or_else(|| host.clone());
     dns.zone(&domain).await.map_err(|failure| looking(host, failure))
+}
+
+/// Silence is no answer: not that the name is there, nor that it is not.
+fn unanswered(picture: &Picture) -> anyhow::Error {
+    let failure = Failure { kind: Kind::Unavailable { wait: None }, detail: picture.to_string() };
+    let failed = UserError::new(Exit::Unknown, "could not find out where the environment's name leads");
+    let hint = picture.hint().unwrap_or_else(|| "can its servers be reached from here?".to_owned());
+    anyhow::Error::new(failure).context(failed.hint(hint))
 }
 
 fn looking(host: &DnsName, failure: Failure) -> anyhow::Error {

@@ -136,8 +136,9 @@ impl Healthy {
 /// Inner error: what it does instead, for people.
 async fn ask(url: &Url, wanted: u16, scope: &Scope, authorities: Authorities) -> Result<Result<(), String>> {
     let host = url.host_str().unwrap_or_default().to_owned();
-    let mut client = Client::builder().no_proxy().timeout(ANSWER);
+    let mut client = Client::builder().timeout(ANSWER);
     if is_own(scope, &host) {
+        client = client.no_proxy();
         let addresses = scope.addresses.into_iter().flat_map(Block::addresses);
         // The port is the URL's in any case.
         let addresses: Vec<SocketAddr> = addresses.map(|address| (address, 0).into()).collect();
@@ -170,12 +171,14 @@ async fn ask(url: &Url, wanted: u16, scope: &Scope, authorities: Authorities) ->
     })
 }
 
-/// Whether the name is one that leads to the environment, or below one.
+/// Whether it is an address of the environment, a name that leads to it, or one below such a name.
 fn is_own(scope: &Scope, host: &str) -> bool {
-    scope.hosts.all().any(|own| {
-        let above = host.strip_suffix(own.as_ref());
-        above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
-    })
+    let mut addresses = scope.addresses.into_iter().flat_map(Block::addresses);
+    addresses.any(|address| host == address.to_string())
+        || scope.hosts.all().any(|own| {
+            let above = host.strip_suffix(own.as_ref());
+            above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        })
 }
 
 /// The authority of the certificate that an Ingress of the environment shows for this host, or what is waited for.

@@ -17,7 +17,11 @@ use berth::{
         results::Results,
     },
     errors,
-    rehearsal::gate::Verdict as Answer,
+    progress::Progress,
+    rehearsal::{
+        gate::Verdict as Answer,
+        players::{Pace, environment_players},
+    },
     settings::{self, Run},
     steps::{
         Step, Verdict,
@@ -52,6 +56,11 @@ const FAILING: &str =
 
 /// What was shown, line by line.
 type Screen = Arc<Mutex<Vec<String>>>;
+
+/// Not under its lock: a failed assertion would poison it for whoever is dropped after.
+fn lines(screen: &Screen) -> Vec<String> {
+    screen.lock().unwrap().clone()
+}
 
 fn step(run: Run) -> (Tested, Screen) {
     let screen = Screen::default();
@@ -118,7 +127,7 @@ async fn a_command_has_what_it_needs_to_test_and_nothing_else() {
     );
     let (step, screen) = step(checkout.command(&script));
     assert_eq!(stand.done(&step).await, "2 passed, 0 failed, 0 skipped");
-    let screen = screen.lock().unwrap();
+    let screen = lines(&screen);
     let has = |line: &str| assert!(screen.iter().any(|one| one == line), "{line} is not in {screen:#?}");
     has("BERTH_URL=https://pr-42-shop.preview.example.com");
     has("BERTH_HOST=pr-42-shop.preview.example.com");
@@ -141,7 +150,7 @@ async fn no_line_of_theirs_is_a_command_to_the_runner() {
     let script = format!("echo '::error::mine'; echo '::guessed::'; echo \"{JUNIT}\" > results.xml");
     let (step, screen) = step(checkout.command(&script));
     stand.done(&step).await;
-    let screen = screen.lock().unwrap();
+    let screen = lines(&screen);
     let [first, .., last] = screen.as_slice() else { panic!("{screen:?}") };
     let token = first.strip_prefix("::stop-commands::").unwrap();
     assert_eq!((token.len(), last), (32, &format!("::{token}::")));
@@ -196,7 +205,7 @@ async fn a_command_that_takes_too_long_has_failed() {
     });
     assert_eq!(done, "0 passed, 1 failed, 0 skipped");
     assert!(ran(&stand).failures[0].message.contains("took longer than it may"));
-    assert!(screen.lock().unwrap().last().unwrap().ends_with("::"), "what was stopped goes on");
+    assert!(lines(&screen).last().unwrap().ends_with("::"), "what was stopped goes on");
 }
 
 #[tokio::test]
@@ -457,13 +466,13 @@ async fn a_job_runs_once_for_a_commit_and_its_log_is_shown_as_it_comes() {
     // The log, which ends at once; and the Job is not done yet.
     wait.wake.await.unwrap();
     let shown = ["one", "::error::two", "three"];
-    assert_eq!(screen.lock().unwrap()[1..], shown);
+    assert_eq!(lines(&screen)[1..], shown);
     let wait = stand.waits(&step).await;
     end(&stand, "Complete", "Completed");
     wait.wake.await.unwrap();
     assert_eq!(*asked.lock().unwrap(), 1, "a log that has ended is not followed");
     assert_eq!(stand.done(&step).await, "3 passed, 1 failed, 0 skipped");
-    let (screen, results) = (screen.lock().unwrap().clone(), ran(&stand));
+    let (screen, results) = (lines(&screen), ran(&stand));
     assert!(screen[0].starts_with("::stop-commands::") && screen[4].ends_with("::"), "{screen:?}");
     assert_eq!(
         (screen[1..4].to_vec(), screen.len()),
@@ -475,6 +484,17 @@ async fn a_job_runs_once_for_a_commit_and_its_log_is_shown_as_it_comes() {
     let before = stand.bed.gate().count_mutating();
     assert_eq!(stand.done(&self::step(run).0).await, "3 passed, 1 failed, 0 skipped");
     assert_eq!(stand.bed.gate().count_mutating(), before);
+}
+
+#[tokio::test]
+async fn a_job_that_is_there_for_a_commit_stays_as_it_is() {
+    let stand = Stand::start('9').await;
+    for image in ["one", "two"] {
+        let (run, _directory) = job(&JOB.replace("e2e:${HEAD_SHA}", image), None);
+        drop(stand.waits(&step(run).0).await);
+        // What a Job runs cannot be changed: a server refuses it.
+        assert_eq!(the_job(&stand)["spec"]["template"]["spec"]["containers"][0]["image"], "one");
+    }
 }
 
 /// Answers requests for logs with these parts; after the last of them the connection is cut, unless it is the last answer.
@@ -542,10 +562,10 @@ async fn a_log_that_is_cut_is_read_again_and_shown_once() {
         .await
         .unwrap();
     }
-    assert_eq!(screen.lock().unwrap()[1..], ["one", "two"]);
+    assert_eq!(lines(&screen)[1..], ["one", "two"]);
     end(&stand, "Complete", "Completed");
     stand.done(&step).await;
-    assert_eq!(screen.lock().unwrap()[1..5], ["one", "two", "three", "four"]);
+    assert_eq!(lines(&screen)[1..5], ["one", "two", "three", "four"]);
 }
 
 #[tokio::test]
@@ -581,6 +601,63 @@ async fn a_job_without_a_report_is_judged_by_its_end_and_one_with_a_missing_repo
         end(&stand, "Complete", "Completed");
         stand.done(&step).await;
         assert_eq!(counts(&ran(&stand)), wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_never_began_has_failed_when_its_time_is_over() {
+    let stand = Stand::start('9').await;
+    let (run, _directory) = job(JOB, None);
+    let (step, _) = step(run);
+    drop(stand.waits(&step).await);
+    pod(&stand, "e2e-a", json!({"waiting": {"reason": "ImagePullBackOff"}}));
+    end(&stand, "Failed", "DeadlineExceeded");
+    stand.bed.gate().rule(|request| match request.path.last().is_some_and(|last| last == "log") {
+        true => Answer::json(400, &json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "BadRequest", "code": 400,
+            "message": "container \"main\" in pod \"e2e-a\" is waiting to start: trying and failing to pull image",
+        })),
+        false => Answer::Pass,
+    });
+    assert_eq!(stand.done(&step).await, "0 passed, 1 failed, 0 skipped");
+    assert!(ran(&stand).failures[0].message.starts_with("the Job failed: DeadlineExceeded"));
+}
+
+/// By those who play an environment's controllers and its kubelets, with their log.
+#[tokio::test]
+async fn a_job_in_an_environment_at_work_is_run_read_and_kept() {
+    for (play, wanted) in [("", "2 passed, 0 failed, 0 skipped"), ("fail", "2 passed, 1 failed, 0 skipped")] {
+        let stand = Stand::start('9').await;
+        {
+            let mut world = stand.bed.world();
+            environment_players(Pace::AT_ONCE)
+                .into_iter()
+                .for_each(|player| world.play_in_environments(player));
+            let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-a"}});
+            assert!(world.environment.create_as("kubelet", &node));
+            let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]}});
+            assert!(world.environment.merge_status("kubelet", "nodes", "", "node-a", &ready));
+        }
+        let log = format!("one\n{BEGIN}\n{JUNIT}\n{END}\n");
+        let annotations = json!({"play.berth.dev/log": log, "play.berth.dev/play": play});
+        let template = format!("template:\n    metadata: {{annotations: {annotations}}}");
+        let (run, _directory) = job(&JOB.replace("template:", &template), None);
+        let (step, screen) = step(run);
+        let mut looks = 0;
+        let done = loop {
+            looks += 1;
+            assert!(looks < 20, "{}", the_job(&stand));
+            match step.ensure(&stand.context()).await.unwrap() {
+                Progress::Done(detail) => break detail,
+                Progress::Waiting(wait) => {
+                    stand.bed.pass(1);
+                    wait.wake.await.unwrap();
+                }
+            }
+        };
+        assert_eq!(done, wanted);
+        assert_eq!(lines(&screen)[1], "one");
+        assert_eq!(stand.bed.world().refused(), Vec::<String>::new());
     }
 }
 

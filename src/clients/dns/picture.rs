@@ -100,6 +100,12 @@ impl Picture {
         !self.authorities.is_empty() && self.authorities.iter().all(gone)
     }
 
+    /// Whether somebody's word is not known who was to be asked, and nobody says anything that is wrong.
+    pub fn is_unknown(&self) -> bool {
+        let mut behind = self.behind().peekable();
+        behind.peek().is_some() && behind.all(|(_, heard)| matches!(heard.outcome, Outcome::Silent(_)))
+    }
+
     pub(super) fn authorities_agree(&self) -> bool {
         !self.authorities.is_empty() && self.authorities.iter().all(Heard::is_wanted)
     }

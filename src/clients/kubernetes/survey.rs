@@ -48,8 +48,11 @@ impl Area {
 
 impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let within = self.namespace.as_ref().map_or(String::new(), |namespace| format!("{namespace}/"));
-        write!(f, "{} {within}*", self.kind.to_lowercase())
+        let kind = self.kind.to_lowercase();
+        match &self.namespace {
+            Some(namespace) => write!(f, "{kind} {namespace}/*"),
+            None => write!(f, "{kind} of all namespaces"),
+        }
     }
 }
 

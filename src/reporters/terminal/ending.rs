@@ -71,7 +71,7 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
 /// What a rehearsal has to show beside how it ended: the objects that would be applied, and that the comment follows.
 pub fn rehearsed(report: &Report) -> String {
     let mut lines = Vec::new();
-    if let Some(objects) = &report.objects {
+    if let Some(objects) = report.objects.as_ref().filter(|objects| !objects.is_empty()) {
         let mut kinds: Vec<&str> = Vec::new();
         for object in objects {
             if !kinds.contains(&object.kind.as_str()) {

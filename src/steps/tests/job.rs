@@ -80,7 +80,8 @@ impl Tested {
         let Some(end) = ended(object.value()) else {
             return Ok(Err(self.wait(kubernetes, &seen, pods, &job.container)?));
         };
-        if let Some(pod) = newest(&pods) {
+        // What never began has nothing to say.
+        if let Some(pod) = newest(&pods).filter(|pod| has_begun(pod.value(), &job.container)) {
             self.hear(kubernetes, pod, &job.container, Until::Now)?.await?;
         }
         let mut hearing = self.run.log.lock();
