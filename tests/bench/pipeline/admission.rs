@@ -179,7 +179,7 @@ impl Scene {
 
 /// What is shipped, without one of its expressions, for this user.
 fn variant(own: &str, name: &str, user: &str, without: Option<usize>) -> Vec<Value> {
-    let mut shipped = shipped(own);
+    let mut shipped = shipped(own, own);
     let mut all: Vec<Value> =
         of_kind(&mut shipped, "ValidatingAdmissionPolicy").map(|one| one.clone()).collect();
     all.extend(of_kind(&mut shipped, "ValidatingAdmissionPolicyBinding").map(|one| one.clone()));

@@ -62,6 +62,8 @@ pub(super) struct Bed {
     pub(super) management: &'static ControlPlane,
     /// Of berth's account.
     pub(super) namespace: String,
+    /// Where the credentials are that environments get.
+    pub(super) credentials: String,
     pub(super) vault: &'static OpenBao,
     pub(super) mount: String,
     /// Of the tokens of environments.
@@ -78,15 +80,19 @@ pub(super) struct Bed {
     repository: String,
 }
 
-/// What is shipped for the management cluster, for an account and under names that no other fact has.
-pub(super) fn shipped(namespace: &str) -> Vec<Value> {
+/// What is shipped for the management cluster, for an account and under names that no other fact has, and for the namespace
+/// in which the credentials are that environments get.
+pub(super) fn shipped(namespace: &str, credentials: &str) -> Vec<Value> {
     let all = [
         include_str!("../../../deploy/kubernetes/capi-k3s.yaml"),
         "\n---\n",
         include_str!("../../../deploy/kubernetes/admission.yaml"),
     ];
     let text = all.concat();
-    let mut text = text.replace("berth-capi-k3s", &format!("{namespace}-capi-k3s"));
+    let mut text = text.replace("namespace: dev\n", &format!("namespace: {credentials}\n"));
+    for role in ["-capi-k3s", "-environment"] {
+        text = text.replace(&format!("berth{role}"), &format!("{namespace}{role}"));
+    }
     for (own, here) in [
         ("kind: Namespace\nmetadata:\n  name: berth\n", "kind: Namespace\nmetadata:\n  name: {}\n"),
         ("namespace: berth\n", "namespace: {}\n"),
@@ -121,11 +127,11 @@ impl Bed {
         crypto();
         let (management, vault, dns) = tokio::join!(cluster_api::management(), openbao::shared(), shared());
         let namespace = management.fresh_name("berth");
-        let mut rights = shipped(&namespace);
+        let credentials = management.fresh_namespace("dev").await;
+        let mut rights = shipped(&namespace, &credentials);
         narrow(&mut rights);
         grant(management, rights);
         let kubeconfig = management.kubeconfig_of(&namespace, "berth").await;
-        let credentials = management.fresh_namespace("dev").await;
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "proxmox-credentials", "namespace": credentials},
             "stringData": {"url": "https://proxmox.example:8006", "token": "ops@pve!capi", "secret": "not-one"},
@@ -158,10 +164,18 @@ impl Bed {
         world.github.add_repository(&repository).unwrap();
         world.github.add_token(TOKEN, Grant::app("berth", &[repository.as_str()]).may_all());
         let served = Served::start(world).await.unwrap();
-        let (settings, directory) = configured(&credentials, &mount, &role, &management.authority.pem());
+        let ca = serde_json::to_string(&ByteString(management.authority.pem().into_bytes())).unwrap();
+        let (settings, directory) = configured(&[
+            ("CREDENTIALS", &credentials),
+            ("BOUND", &format!("{namespace}-environment")),
+            ("MOUNT", &mount),
+            ("ROLE", &role),
+            ("CA", &ca),
+        ]);
         let bed = Self {
             management,
             namespace,
+            credentials,
             vault,
             mount,
             role,
@@ -424,13 +438,12 @@ pub(super) fn policy(mount: &str, role: &str) -> String {
     shipped.replace(kv, &format!("\"{mount}/")).replace(named, &format!("auth/token/create/{role}\""))
 }
 
-fn configured(credentials: &str, mount: &str, role: &str, authority: &str) -> (Settings, TempDir) {
+fn configured(here: &[(&str, &String)]) -> (Settings, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let platform = include_str!("files/platform.yaml");
-    let platform = platform.replace("CREDENTIALS", credentials).replace("MOUNT", mount).replace("ROLE", role);
-    let authority = serde_json::to_string(&ByteString(authority.as_bytes().to_vec())).unwrap();
-    let operator =
-        include_str!("files/operator.yaml").replace("caBundle: CA", &format!("caBundle: {authority}"));
+    let filled =
+        |text: &str| here.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
+    let platform = filled(include_str!("files/platform.yaml"));
+    let operator = filled(include_str!("files/operator.yaml"));
     for (name, text) in [
         ("platform.yaml", platform.as_str()),
         ("berth.yaml", include_str!("files/berth.yaml")),
