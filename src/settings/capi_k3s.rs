@@ -10,7 +10,9 @@ pub use machine::Machine;
 pub use network::Network;
 
 use super::{
-    Cluster, PoolSettings, defaults,
+    Cluster, PoolSettings,
+    app_values::ObjectName,
+    defaults,
     duration::Duration,
     file::{KubeVipLayer, ProviderLayer},
     layers::Found,
@@ -36,6 +38,8 @@ pub struct CapiK3s {
     pub namespace_labels: BTreeMap<LabelKey, LabelValue>,
     /// Secrets that are copied into it.
     pub copy_secrets: Vec<SecretName>,
+    /// The ClusterRole by which it may use that namespace's Secrets; `None`: it may use those of all.
+    pub secrets_role: Option<ObjectName>,
     /// What is put into the cluster.
     pub inside: Inside,
 }
@@ -104,6 +108,7 @@ pub(super) fn resolve(keys: &Keys<'_>, around: &Around<'_>) -> Result<CapiK3s, U
         manifests,
         namespace_labels: labels(keys),
         copy_secrets: copied.map(Found::cloned).unwrap_or_default(),
+        secrets_role: keys.find(|p| p.secrets_role.as_ref()).map(Found::cloned),
         inside: keys.inside(around, &cluster)?,
         cluster,
     })

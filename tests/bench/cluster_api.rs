@@ -3,7 +3,7 @@
 
 use crate::{
     bed::crypto,
-    environment::comes_and_goes,
+    environment::{comes_and_goes, original},
     harness::{
         cluster_api,
         control_plane::ControlPlane,
@@ -32,7 +32,12 @@ async fn on_proxmox(management: &ControlPlane, environment: &ControlPlane) -> Ru
         vec![Arc::new(Proxmox { pace }), Arc::new(K3s { pace, environment: own })];
     let (here, there) = (management.client("players").await, environment.client("players").await);
     let records = Arc::new(NoRecords) as Arc<dyn players::Records>;
-    players::run(players, &here, "", Some(&there), &records)
+    // Other facts have players and environments of their own.
+    players::run(players, &here, &namespace(), Some(&there), &records)
+}
+
+fn namespace() -> String {
+    original()[0]["metadata"]["name"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

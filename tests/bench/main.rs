@@ -24,6 +24,7 @@ mod github;
 mod harness;
 mod kustomize;
 mod outside;
+mod pipeline;
 mod server;
 mod servers;
 mod stores;

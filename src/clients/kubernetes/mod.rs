@@ -7,6 +7,7 @@
 //! Must never: repeat a request (kube would repeat even a POST; what may be repeated is decided above us); read the
 //! environment itself. What kube reads there of its own is named at [`Target`].
 
+mod account;
 pub mod condition;
 mod delete;
 pub mod difference;

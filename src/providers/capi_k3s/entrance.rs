@@ -35,14 +35,14 @@ impl Entrance {
     }
 
     pub(super) async fn inside(&self, management: &Kubernetes, scope: &Scope) -> Result<Inside> {
-        let (secret, cluster) = (secret(scope), cluster(scope)?);
-        let seen = management.observe_all(&[secret, cluster]).await?;
-        let [secret, cluster] = seen.as_slice() else { unreachable!("one look for each name") };
+        // Without a Cluster there may be no right to look for its Secret, either.
+        let cluster = management.observe(&cluster(scope)?).await?;
         if cluster.object().is_none() {
             return Ok(Inside::Gone);
         }
-        match kubeconfig(secret)? {
-            None => Ok(Inside::NotYet(Seen::any_changed(&seen, "its kubeconfig"))),
+        let secret = management.observe(&secret(scope)).await?;
+        match kubeconfig(&secret)? {
+            None => Ok(Inside::NotYet(Seen::any_changed(&[secret, cluster], "its kubeconfig"))),
             Some((version, kubeconfig)) => self.open(version, kubeconfig).await.map(Inside::Open),
         }
     }
@@ -59,7 +59,8 @@ impl Entrance {
     }
 }
 
-fn secret(scope: &Scope) -> ObjectName {
+/// Where the kubeconfig will be.
+pub(super) fn secret(scope: &Scope) -> ObjectName {
     ObjectName {
         api_version: "v1".to_owned(),
         kind: "Secret".to_owned(),

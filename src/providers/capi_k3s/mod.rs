@@ -6,6 +6,7 @@
 //! first (credentials, templates) before the Cluster is seen gone.
 
 mod addresses;
+mod entitled;
 mod entrance;
 mod manifests;
 mod remove;
@@ -35,6 +36,7 @@ use crate::{
 use anyhow::Result;
 use async_trait::async_trait;
 use entrance::Entrance;
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
@@ -85,7 +87,8 @@ impl CapiK3s {
             name: name.to_string(),
         };
         let names: Vec<ObjectName> = wanted.iter().map(name).collect();
-        let seen = self.management.observe_all(&names).await?;
+        // Each by itself: a right to one of a namespace's Secrets is none to the list of them.
+        let seen = try_join_all(names.iter().map(|name| self.management.observe(name))).await?;
         seen.iter().map(|seen| copy(seen, scope)).collect()
     }
 
@@ -141,6 +144,11 @@ impl Provider for CapiK3s {
         if let Some(one) = ending.first() {
             let on = format!("the {} of an earlier life to be gone", one.name());
             return Ok(Progress::Waiting(one.changed(on)));
+        }
+        if let Some(role) = &self.settings()?.secrets_role
+            && let Some(wait) = entitled::entitled(management, here, &self.clock, (role, &objects)).await?
+        {
+            return Ok(Progress::Waiting(wait));
         }
         let is_active =
             |seen: &Seen| seen.object().is_some_and(|object| object.value()["spec"]["paused"] != true);

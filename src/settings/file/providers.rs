@@ -68,6 +68,9 @@ keys!(
         /// Secrets of that cluster, as `namespace/name`, that are copied into that namespace.
         #[schemars(extend("default" = []))]
         copy_secrets: At<Vec<SecretName>>,
+        /// A ClusterRole that berth binds to itself in that namespace, so that it needs no right to the Secrets of others
+        /// (`deploy/kubernetes/capi-k3s.yaml`). Default: none.
+        secrets_role: At<ObjectName>,
         /// A file or a directory with templates instead of the built-in manifests.
         templates: At<FilePath>,
         /// What is installed into each environment first.

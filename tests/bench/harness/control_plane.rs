@@ -38,6 +38,9 @@ const CONTROLLERS: &str = "namespace-controller,resourcequota-controller,garbage
     endpoints-controller,endpointslice-controller,persistentvolume-binder-controller,\
     clusterrole-aggregation-controller";
 
+/// Where the API server keeps who has asked for what.
+pub(super) const AUDIT: &str = "audit.log";
+
 /// What belongs to the server itself: it alone cannot end a namespace, nor collect what has lost its owner.
 const QUIET: &str = "namespace-controller,garbage-collector-controller";
 
@@ -123,6 +126,11 @@ impl ControlPlane {
         self.etcd.compact().await;
         self.api_server().restart();
         self.ready().await;
+    }
+
+    /// Asks this control plane until the answer is there, for what it gives no sign of.
+    pub(crate) async fn eventually<T>(&self, what: &str, answer: impl AsyncFnMut() -> Option<T>) -> T {
+        ask(what, self.api_server(), answer).await
     }
 
     async fn ready(&self) {
@@ -231,12 +239,15 @@ fn api_server(directory: &Path, authority: &Authority, etcd: &str, port: u16, to
     let private = file(directory, "sa.key", &accounts.serialize_pem());
     let public = file(directory, "sa.pub", &accounts.public_key_pem());
     let tokens = file(directory, "tokens.csv", &format!("{token},{ADMIN},1,system:masters\n"));
+    let audit = file(directory, "audit-policy.json", &audited().to_string());
     let mut command = keeper::command("kube-apiserver");
     for (flag, path) in [
         ("tls-cert-file", &serving.certificate),
         ("tls-private-key-file", &serving.key),
         ("client-ca-file", &authority.path()),
         ("token-auth-file", &tokens),
+        ("audit-policy-file", &audit),
+        ("audit-log-path", &directory.join(AUDIT)),
         ("service-account-signing-key-file", &private),
         ("service-account-key-file", &public),
         ("cert-dir", &directory.join("certificates")),
@@ -255,6 +266,14 @@ fn api_server(directory: &Path, authority: &Authority, etcd: &str, port: u16, to
         "--endpoint-reconciler-type=none",
     ]);
     Process::start("kube-apiserver", command, directory)
+}
+
+/// What accounts have sent, each request when it is answered.
+fn audited() -> serde_json::Value {
+    json!({
+        "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}, {"level": "None"}],
+    })
 }
 
 fn write_kubeconfig(directory: &Path, user: &str, url: &str, authority: &Authority, token: &str) -> PathBuf {

@@ -3,10 +3,12 @@
 //! They share one life with this test process ([`keeper`]). Must never: use a fixed port or path; sleep for a time that
 //! somebody guessed; go on without a server that a test asked for.
 
+pub(crate) mod audit;
 pub(crate) mod certificates;
 pub(crate) mod cluster_api;
 pub(crate) mod control_plane;
 pub(crate) mod dns;
+pub(crate) mod environment;
 mod etcd;
 pub(crate) mod keeper;
 pub(crate) mod openbao;

@@ -249,11 +249,13 @@ impl Stage {
             }
             Change::Merge(Target { kind, namespace, name }, patch) => {
                 let path = path(&kind, &namespace, &name);
-                self.send(&self.client, Method::PATCH, &path, Some(&patch)).await.map(|o| patched(kind, o))
+                let answer = self.send(&self.client, Method::PATCH, &path, Some(&patch)).await;
+                answer.and_then(|now| changed(&patch, now)).map(|now| patched(kind, now))
             }
             Change::MergeStatus(Target { kind, namespace, name }, patch) => {
                 let path = format!("{}/status", path(&kind, &namespace, &name));
-                self.send(&self.client, Method::PATCH, &path, Some(&patch)).await.map(|o| patched(kind, o))
+                let answer = self.send(&self.client, Method::PATCH, &path, Some(&patch)).await;
+                answer.and_then(|now| changed(&patch, now)).map(|now| patched(kind, now))
             }
             Change::Delete(Target { kind, namespace, name }) => {
                 let path = path(&kind, &namespace, &name);
@@ -333,11 +335,25 @@ impl Stage {
     }
 }
 
+/// A change that changes nothing would be made again, for ever.
+fn changed(patch: &Value, now: Value) -> Result<Value, String> {
+    let seen = &patch["metadata"]["resourceVersion"];
+    // What is gone by it is told as it was.
+    if seen.is_string() && *seen == now["metadata"]["resourceVersion"] && !is_gone(&now) {
+        return Err("it changes nothing".to_owned());
+    }
+    Ok(now)
+}
+
 /// What lost its last finalizer is gone: the event says so.
 fn patched(kind: Kind, object: Value) -> Option<Seen> {
+    Some(if is_gone(&object) { Seen::Gone(kind, object) } else { Seen::One(kind, object) })
+}
+
+fn is_gone(object: &Value) -> bool {
     let going = !object["metadata"]["deletionTimestamp"].is_null();
     let held = object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
-    Some(if going && !held { Seen::Gone(kind, object) } else { Seen::One(kind, object) })
+    going && !held
 }
 
 fn path(kind: &Kind, namespace: &str, name: &str) -> String {

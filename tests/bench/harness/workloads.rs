@@ -63,13 +63,20 @@ pub(crate) async fn management() -> (&'static ControlPlane, &'static Workloads) 
 impl Workloads {
     /// Usable when this returns: a first pod has been ready.
     pub(crate) async fn start(plane: &ControlPlane) -> Self {
-        let directory = keeper::directory("workloads");
         let client = plane.client("bench").await;
-        let scheduler = plane.scheduler();
-        define_logs(&client).await;
         for name in NODES {
             add_node(&client, name).await;
         }
+        let workloads = Self::without_nodes(plane).await;
+        workloads.play_a_first_pod(&client).await;
+        workloads
+    }
+
+    /// For nodes that others register; nobody has tried whether it is ready.
+    pub(crate) async fn without_nodes(plane: &ControlPlane) -> Self {
+        let directory = keeper::directory("workloads");
+        let scheduler = plane.scheduler();
+        define_logs(&plane.client("bench").await).await;
         let port = ports::free();
         let serving = plane.authority.server("kwok");
         let mut command = keeper::command("kwok");
@@ -93,9 +100,7 @@ impl Workloads {
         ]);
         let kwok = Process::start("kwok", command, &directory);
         let kubelet = format!("http://127.0.0.1:{port}");
-        let workloads = Self { client: plane.kubeconfig.clone(), kubelet, directory, kwok, scheduler };
-        workloads.play_a_first_pod(&client).await;
-        workloads
+        Self { client: plane.kubeconfig.clone(), kubelet, directory, kwok, scheduler }
     }
 
     /// The scheduler gives no other sign that it is ready.

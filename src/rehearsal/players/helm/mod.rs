@@ -167,7 +167,9 @@ impl<'a> Look<'a> {
                 None => reaction.push([Change::Create(object)]),
                 Some(known) => {
                     let mut kept = Draft::of(kind, known);
-                    if !object["data"].is_null() {
+                    // A server keeps no empty map.
+                    let says = |one: &Value| one["data"].as_object().is_some_and(|data| !data.is_empty());
+                    if says(&object) || says(known) && object["data"].is_object() {
                         kept.set(&["data"], object["data"].clone());
                     }
                     reaction.push(kept.end());
