@@ -14,6 +14,9 @@ path "kv/metadata/ephemeral-clusters/" { capabilities = ["list"] }
 # file allows; without any, leave it out.
 path "kv/data/berth/*" { capabilities = ["read"] }
 
+# Only if all kubeconfigs are kept in one document, too (`merged-kubeconfig` in your platform file). What else is in it stays.
+path "kv/data/cluster-secret-store/secrets" { capabilities = ["create", "read", "update"] }
+
 # A login's token renews itself. The policy `default` would let it, where roles do not leave that out.
 path "auth/token/renew-self" { capabilities = ["update"] }
 

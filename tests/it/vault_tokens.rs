@@ -304,7 +304,14 @@ async fn refusals(under_test: &dyn UnderTest, role: &TokenRole, policy: &str, ro
     let mount = under_test.mount();
     let (data, versions) = (json!({"data": {}}), json!({"versions": [1]}));
     let mut refused = Vec::new();
+    // Made anew in each round: by the first of the two that write it.
+    let merged = format!("{mount}/data/cluster-secret-store/secrets");
+    let whole = merged.replace("/data/", "/metadata/");
+    Client::root(under_test).ask("DELETE", &whole, Value::Null).await;
     for (method, path, body) in [
+        ("POST", merged.clone(), data.clone()),
+        ("GET", merged.clone(), Value::Null),
+        ("POST", merged, data.clone()),
         ("GET", format!("{mount}/data/{ROOT}/old/claim"), Value::Null),
         ("POST", format!("{mount}/data/{ROOT}/new-{round}/claim"), data.clone()),
         ("POST", format!("{mount}/data/{ROOT}/old/claim"), data),

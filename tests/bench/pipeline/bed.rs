@@ -357,6 +357,7 @@ impl Bed {
                 format!("the document {name}/claim"),
                 format!("the document {name}/kubeconfig"),
                 format!("the document {name}/vault-token"),
+                format!("the kubeconfig of {name}"),
             ] {
                 assert!(there.iter().any(|found| found.starts_with(&one)), "no {one}: {there:#?}");
             }
@@ -394,6 +395,12 @@ impl Bed {
         let documents =
             documents.filter(|(path, document)| path != "ip-allocations" || *document != json!({}));
         left.extend(documents.map(|(path, _)| format!("the document {path}")));
+        let merged = format!("{}/data/cluster-secret-store/secrets", self.mount);
+        if self.sent_to_vault().iter().any(|(method, path)| method != "GET" && path.ends_with(&merged)) {
+            let merged = self.vault.root(Method::GET, &merged, Value::Null).await.to_string();
+            let inside = names.iter().filter(|name| merged.contains(name.as_str()));
+            left.extend(inside.map(|name| format!("the kubeconfig of {name}")));
+        }
         left.iter().flat_map(|lines| lines.lines()).map(str::to_owned).collect()
     }
 
