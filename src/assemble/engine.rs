@@ -2,7 +2,7 @@
 //! the tests.
 
 use crate::{
-    clients::kubernetes::{self as cluster, Kubernetes, Target},
+    clients::kubernetes::Clusters,
     clock::Clock,
     documents::{Store, claims::Claims},
     domain::{
@@ -20,27 +20,18 @@ use crate::{
     },
     reporters::Reporters,
     settings::{self, CapiK3s as OfCapiK3s, ProviderSettings, Settings, host_variable},
-    steps::{self, Tools},
+    steps::{self, Tools, deploy::HandOver},
 };
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
-use tokio::sync::Mutex;
-
-/// No request to a management cluster takes longer.
-const LIMIT: Duration = Duration::from_secs(30);
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Where the world is met, and as whom.
 pub struct Outside {
     /// The documents.
     pub store: Arc<dyn Store>,
     /// Management clusters.
-    pub clusters: Clusters,
+    pub clusters: Arc<Clusters>,
     /// What holders want.
     pub wishes: Arc<dyn Wishes>,
     /// Where it is told.
@@ -55,64 +46,6 @@ pub struct Outside {
     pub retry: Retry,
     /// What steps work with beside this.
     pub tools: Tools,
-}
-
-/// The ways into management clusters. Each is entered once: a client knows its server's kinds.
-pub struct Clusters {
-    way: Way,
-    run: String,
-    clock: Clock,
-    open: Mutex<BTreeMap<Option<ContextName>, Kubernetes>>,
-}
-
-enum Way {
-    /// As `KUBECONFIG` lists them; no context is the cluster that this process is a pod of.
-    Files(Vec<PathBuf>),
-    /// One server, whatever context is named.
-    Url(String),
-}
-
-impl Clusters {
-    /// By kubeconfigs.
-    pub fn listed(files: Vec<PathBuf>, run: &str, clock: Clock) -> Self {
-        Self { way: Way::Files(files), run: run.to_owned(), clock, open: Mutex::default() }
-    }
-
-    /// By the URL of one server.
-    pub fn at(url: String, run: &str, clock: Clock) -> Self {
-        Self { way: Way::Url(url), run: run.to_owned(), clock, open: Mutex::default() }
-    }
-
-    /// As it is recorded in claims: by name, because which one is current is another thing on another machine.
-    pub fn context(&self, of: &settings::Cluster) -> Result<Option<ContextName>> {
-        Ok(match (of, &self.way) {
-            (settings::Cluster::Own, _) => None,
-            (settings::Cluster::Context(context), _) => Some(context.clone()),
-            (settings::Cluster::Current, Way::Url(_)) => None,
-            (settings::Cluster::Current, Way::Files(files)) => Some(cluster::current_context(files)?),
-        })
-    }
-
-    /// The cluster of this context.
-    pub async fn open(&self, context: Option<&ContextName>) -> Result<Kubernetes> {
-        let mut open = self.open.lock().await;
-        if let Some(known) = open.get(&context.cloned()) {
-            return Ok(known.clone());
-        }
-        let client = match &self.way {
-            Way::Url(url) => cluster::for_url(url, None, &self.run)?,
-            Way::Files(files) => {
-                let target = match context {
-                    Some(_) => Target::Kubeconfig { files: files.clone(), context: context.cloned() },
-                    None => Target::InCluster,
-                };
-                cluster::connect(&target, &self.run).await?
-            }
-        };
-        let kubernetes = Kubernetes::new(client, LIMIT, self.clock.clone());
-        open.insert(context.cloned(), kubernetes.clone());
-        Ok(kubernetes)
-    }
 }
 
 /// The engine for this holder's environment; without a provider in the settings it can only take environments down.
@@ -131,9 +64,12 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
     let removal = match &of {
         Some(of) => Removal {
             provider: ProviderKind::CapiK3s,
-            context: outside.clusters.context(&of.cluster)?,
+            context: context(&outside.clusters, &of.cluster)?,
             objects: capi_k3s::names(of, holder, &names)?,
-            elsewhere: Vec::new(),
+            elsewhere: match settings.app.deploy.as_ref().map(|deploy| &deploy.source.form) {
+                Some(settings::Form::ArgoCd(_)) => handing_over(&outside.clusters, of)?.names(&holder.name()),
+                _ => Vec::new(),
+            },
             hosts: names.all().cloned().collect(),
         },
         // Nothing is brought up by it: what goes stands in its claim.
@@ -151,6 +87,7 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         reuse_after: pool.reuse_after,
         removal,
     };
+    let handing = of.as_ref().map(|of| handing_over(&outside.clusters, of)).transpose()?;
     let Outside { store, clusters, wishes, reporters, clock, ids, pace, retry, tools } = outside;
     let pools = Pools {
         claims: Claims::new(store),
@@ -164,12 +101,32 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         protocol: Protocol { pools, terms, ids },
         wishes,
         hosts,
-        steps: steps::all(settings, of.as_ref(), tools),
+        steps: steps::all(settings, of.as_ref(), tools, clusters.clone(), handing),
         providers: Arc::new(Configured { of, clusters, clock, run }),
         reporters,
         retry,
         when_full: pool.when_full,
         provider,
+    })
+}
+
+/// As it is recorded in claims.
+fn context(clusters: &Clusters, of: &settings::Cluster) -> Result<Option<ContextName>> {
+    match of {
+        settings::Cluster::Own => Ok(None),
+        settings::Cluster::Context(context) => Ok(Some(context.clone())),
+        settings::Cluster::Current => clusters.current(),
+    }
+}
+
+/// Where apps are handed over to Argo CD.
+fn handing_over(clusters: &Arc<Clusters>, of: &OfCapiK3s) -> Result<HandOver> {
+    let settings::ArgoCd { cluster, namespace, project } = &of.inside.argo_cd;
+    Ok(HandOver {
+        context: context(clusters, cluster)?,
+        clusters: clusters.clone(),
+        namespace: namespace.clone(),
+        project: project.clone(),
     })
 }
 
@@ -193,7 +150,7 @@ pub(super) fn hosts_of(settings: &Settings) -> HostsOf {
 /// Providers by what the settings say.
 struct Configured {
     of: Option<OfCapiK3s>,
-    clusters: Clusters,
+    clusters: Arc<Clusters>,
     clock: Clock,
     run: String,
 }

@@ -7,7 +7,7 @@ mod outside;
 mod plan;
 mod rehearse;
 
-pub use engine::{Clusters, Outside, engine};
+pub use engine::{Outside, engine};
 pub(crate) use outside::{github, outside};
 pub(crate) use plan::plan;
 pub(crate) use rehearse::rehearse;

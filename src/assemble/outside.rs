@@ -1,11 +1,12 @@
 //! Where the world is met in real life: by the settings, and by what the process was given.
 
-use super::{Clusters, Outside, access, open, told};
+use super::{Outside, access, open, told};
 use crate::{
     clients::{
         child::Surroundings,
         dns::{self, Dns},
         github::{self, GitHub},
+        kubernetes::Clusters,
         registry::{self, Docker, Registries},
         vault::Vault,
     },
@@ -68,7 +69,7 @@ pub(crate) async fn outside(
     };
     Ok(Outside {
         store,
-        clusters: Clusters::listed(files, &run, clock.clone()),
+        clusters: Arc::new(Clusters::listed(files, &run, clock.clone())),
         wishes: wishes(&clock, &run)?,
         reporters,
         clock,

@@ -5,7 +5,7 @@
 
 use crate::{
     cli::Output,
-    clients::child::Surroundings,
+    clients::{child::Surroundings, kubernetes::Clusters},
     clock::Clock,
     domain::{
         claim::{ObjectName, ProviderKind, Removal},
@@ -93,8 +93,9 @@ pub(crate) fn plan(file: &Path, event: &str, sources: &Sources<'_>, output: Outp
         hosts,
         target,
     };
+    let nowhere = Arc::new(Clusters::listed(Vec::new(), "plan", Clock::system()));
     let specs: Vec<Spec> =
-        steps::all(&settings, Some(of), no_tools()).iter().map(|step| step.spec()).collect();
+        steps::all(&settings, Some(of), no_tools(), nowhere, None).iter().map(|step| step.spec()).collect();
     let plan = Plan::new(intent, &specs, |_| true)
         .map_err(|wrong| anyhow::anyhow!("the steps form no plan: {wrong}"))?;
     let objects: Vec<Value> = capi_k3s::objects(of, &scope)?;

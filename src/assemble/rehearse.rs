@@ -5,13 +5,14 @@
 
 mod given;
 
-use super::{Clusters, Outside, engine::engine};
+use super::{Outside, engine::engine};
 use crate::{
     cli::{Outage, Output, Rehearse},
     clients::{
         child::Surroundings,
         dns::{self, Dns},
         github::{self, GitHub},
+        kubernetes::Clusters,
         registry::{self, Docker, Registries},
         vault::{self, Vault},
     },
@@ -244,7 +245,7 @@ impl Stage {
         }
         Ok(Outside {
             store: Arc::new(VaultStore::new(vault.clone(), mount.as_ref(), path.as_ref())),
-            clusters: Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone()),
+            clusters: Arc::new(Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone())),
             wishes: Arc::new(Pulls(GitHub::new(github, clock.clone(), run)?)),
             reporters,
             ids: Ids::of(run)?,

@@ -75,6 +75,29 @@ pub fn merged(
     Ok((before != after).then(|| yaml::text(&[after])))
 }
 
+/// As Argo CD wants to be told of a cluster: where its server is, and how to log in.
+pub fn for_argo_cd(text: &str) -> Result<(String, Value), NoKubeconfig> {
+    let all = parse(text)?;
+    let context = entry(&all, "contexts", all["current-context"].as_str().ok_or(NoKubeconfig)?)?;
+    let of = |list: &str, key: &str| {
+        let found = entry(&all, list, context["context"][key].as_str().ok_or(NoKubeconfig)?)?;
+        Ok::<_, NoKubeconfig>(found[key].clone())
+    };
+    let (cluster, user) = (of("clusters", "cluster")?, of("users", "user")?);
+    let mut tls = json!({"insecure": false});
+    let data = [
+        ("caData", &cluster["certificate-authority-data"]),
+        ("certData", &user["client-certificate-data"]),
+        ("keyData", &user["client-key-data"]),
+    ];
+    data.into_iter().filter(|(_, value)| value.is_string()).for_each(|(key, value)| tls[key] = value.clone());
+    let mut config = json!({"tlsClientConfig": tls});
+    if user["token"].is_string() {
+        config["bearerToken"] = user["token"].clone();
+    }
+    Ok((cluster["server"].as_str().ok_or(NoKubeconfig)?.to_owned(), config))
+}
+
 fn parse(text: &str) -> Result<Value, NoKubeconfig> {
     let documents = yaml::documents("kubeconfig", text).map_err(|_| NoKubeconfig)?;
     match <[Value; 1]>::try_from(documents) {

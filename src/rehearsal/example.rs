@@ -10,6 +10,7 @@ use super::{
     kv::Grant,
     players::{
         Pace, Player,
+        argo_cd::ArgoCd,
         cluster_api::ClusterApi,
         environment_players,
         external_dns::{ExternalDns, Policy},
@@ -109,6 +110,7 @@ impl World {
             world.vault.put(path, document.as_object().cloned().unwrap_or_default());
         }
         world.kubernetes.add_namespace(NAMESPACE);
+        world.kubernetes.add_namespace("argocd");
         for (namespace, name) in &given.secrets {
             world.kubernetes.add_namespace(namespace);
             let data = json!({"url": "aHR0cHM6Ly9wcm94bW94LmV4YW1wbGU6ODAwNg==", "token": "b3BzQHB2ZSFjYXBp", "secret": "bm90LW9uZQ=="});
@@ -164,6 +166,7 @@ impl Served {
             ExternalDns { pace, owner: "environment".to_owned(), domains: Vec::new(), policy: Policy::Sync };
         let mut world = self.lock();
         players.into_iter().for_each(|player| world.play(player));
+        world.play(Arc::new(ArgoCd));
         world.play_in_environments(Arc::new(dns));
         inside.into_iter().for_each(|player| world.play_in_environments(player));
     }

@@ -3,21 +3,25 @@
 //! Everything is of the present generation when this is done: that is what `health` and `tests` build on. Must never: apply
 //! an image that is not there; finish on what an earlier rollout says.
 
+mod argo_cd;
+
+pub use argo_cd::HandOver;
+
 use super::{
-    Context, DEPLOY, InsideStep, RESOURCES, install,
+    Context, DEPLOY, RESOURCES, Step, install,
     sources::{Rendered, Renderer},
 };
 use crate::{
     clients::{
         Failure, Kind, files,
-        kubernetes::Area,
+        kubernetes::{Area, Clusters},
         registry::{Presence, Registries},
     },
     clock::Clock,
     domain::{app, image::Image, names::HeadSha, plan::Spec, scope::Scope, template::Variables, yaml},
     errors::{Exit, UserError},
     progress::{Progress, Wait},
-    providers::Access,
+    providers::{Access, Inside},
     settings::{self, App, explain},
 };
 use anyhow::{Context as _, Result};
@@ -44,18 +48,51 @@ pub struct Deploy {
     pub(super) renderer: Arc<Renderer>,
     pub(super) registries: Option<Arc<Registries>>,
     pub(super) clock: Clock,
-    pub(super) rendered: OnceCell<(Vec<Value>, Vec<Value>)>,
+    pub(super) rendered: OnceCell<Ready>,
     /// An image that was there once is there.
     pub(super) pushed: AtomicBool,
+    /// The ways into clusters, for what stands elsewhere.
+    pub(super) clusters: Arc<Clusters>,
+    /// Who deploys it, if Argo CD does.
+    pub(super) hand_over: Option<HandOver>,
+}
+
+/// What is applied.
+pub(super) struct Ready {
+    objects: Vec<Value>,
+    /// That must complete, one after the other.
+    jobs: Vec<Value>,
+    application: Option<Value>,
 }
 
 #[async_trait(?Send)]
-impl InsideStep for Deploy {
+impl Step for Deploy {
     fn spec(&self) -> Spec {
         Spec { name: DEPLOY, needs: &[RESOURCES], patience: self.patience }
     }
 
-    async fn ensure(&self, cx: &Context<'_>, inside: &Access) -> Result<Progress> {
+    async fn ensure(&self, cx: &Context<'_>) -> Result<Progress> {
+        match cx.provider.inside(cx.scope).await? {
+            Inside::Open(access) => self.within(cx, &access).await,
+            Inside::NotYet(wait) => Ok(Progress::Waiting(wait)),
+            Inside::Gone => Err(super::gone(cx.scope)),
+        }
+    }
+
+    async fn remove(&self, cx: &Context<'_>) -> Result<Progress> {
+        match cx.scope.removal.elsewhere.is_empty() {
+            true => Ok(Progress::done("goes with the cluster")),
+            false => argo_cd::remove(&self.clusters, cx).await,
+        }
+    }
+
+    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
+        argo_cd::is_undone(&self.clusters, cx).await
+    }
+}
+
+impl Deploy {
+    async fn within(&self, cx: &Context<'_>, inside: &Access) -> Result<Progress> {
         let Some(deploy) = &self.app.deploy else { return Ok(Progress::done("no app is configured")) };
         let variables = super::variables(cx.scope, &self.app.vars)?;
         let images = filled(&deploy.images, &variables, "deploy.images")?;
@@ -65,8 +102,11 @@ impl InsideStep for Deploy {
             }
             self.pushed.store(true, Ordering::Relaxed);
         }
-        let (objects, jobs) =
+        let Ready { objects, jobs, application } =
             self.rendered.get_or_try_init(|| self.render(deploy, cx.scope, &variables, &images)).await?;
+        if let (Some(application), Some(hand_over)) = (application, &self.hand_over) {
+            return hand_over.ensure(cx, inside, application).await;
+        }
         let installed = install::install(cx, inside, objects, &deploy.namespace).await?;
         // Each when the one before has completed; the app itself may well need them to get ready.
         for job in jobs {
@@ -118,14 +158,19 @@ impl Deploy {
         scope: &Scope,
         variables: &Variables,
         images: &BTreeMap<String, String>,
-    ) -> Result<(Vec<Value>, Vec<Value>)> {
-        let Rendered { mut objects, application } = self.renderer.render(&deploy.source, variables).await?;
-        if application.is_some() {
-            let message =
-                format!("{}: this version of berth does not hand apps to Argo CD", deploy.source.place);
-            return Err(UserError::usage(message)
-                .hint("deploy by `manifests`, `kustomize` or `chart`")
-                .into());
+    ) -> Result<Ready> {
+        let Rendered { mut objects, mut application } =
+            self.renderer.render(&deploy.source, variables).await?;
+        if let Some(application) = &mut application {
+            let literals = filled(&deploy.replace, variables, "deploy.replace")?;
+            let place =
+                || UserError::new(Exit::Failed, format!("{}: it cannot be handed over", deploy.source.place));
+            app::replace(std::slice::from_mut(application), &literals).with_context(place)?;
+            return Ok(Ready {
+                objects: Vec::new(),
+                jobs: Vec::new(),
+                application: Some(application.take()),
+            });
         }
         let mut jobs = Vec::new();
         for file in &deploy.after {
@@ -149,7 +194,7 @@ impl Deploy {
         if named != "default" && !objects.iter().any(is_made) {
             objects.insert(0, super::namespace(named));
         }
-        Ok((objects, jobs))
+        Ok(Ready { objects, jobs, application: None })
     }
 
     /// `deployment/shop 2/2`, for whoever reads the report.

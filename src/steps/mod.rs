@@ -17,7 +17,10 @@ pub mod sources;
 pub mod tests;
 
 use crate::{
-    clients::{Failure, Kind, child::Surroundings, dns::Dns, registry::Registries, vault::Vault},
+    clients::{
+        Failure, Kind, child::Surroundings, dns::Dns, kubernetes::Clusters, registry::Registries,
+        vault::Vault,
+    },
     clock::Clock,
     documents::{NotWritten, Store, claims::Fence},
     domain::{
@@ -87,7 +90,13 @@ pub struct Tools {
 
 /// All steps, each after those that it needs: a step is one file and one line. `of`: the provider's settings, which a Down
 /// does without.
-pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<dyn Step>> {
+pub fn all(
+    settings: &Settings,
+    of: Option<&CapiK3s>,
+    tools: Tools,
+    clusters: Arc<Clusters>,
+    hand_over: Option<deploy::HandOver>,
+) -> Vec<Box<dyn Step>> {
     let patience = |step| settings.app.timeouts.of(step).map_or(PATIENCE, SignedDuration::unsigned_abs);
     let Tools { kubeconfig, mask, vault, dns, registries, surroundings, shown, rehearsed, clock } = tools;
     let merged = match (&settings.store, &vault) {
@@ -126,7 +135,7 @@ pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<d
             namespace,
             postgres: inside.and_then(|inside| inside.postgres.clone()),
         })),
-        Box::new(Within(deploy::Deploy {
+        Box::new(deploy::Deploy {
             patience: patience(DEPLOY) + image_wait.unsigned_abs(),
             app: app.clone(),
             renderer: renderer.clone(),
@@ -134,7 +143,9 @@ pub fn all(settings: &Settings, of: Option<&CapiK3s>, tools: Tools) -> Vec<Box<d
             clock: clock.clone(),
             rendered: OnceCell::new(),
             pushed: AtomicBool::new(false),
-        })),
+            clusters,
+            hand_over,
+        }),
         Box::new(Within(dns::Names { patience: patience(DNS), dns, clock })),
         asked(
             Spec { name: HEALTH, needs: &[DNS], patience: patience(HEALTH) },

@@ -8,6 +8,7 @@
 //! environment itself. What kube reads there of its own is named at [`Target`].
 
 mod account;
+mod clusters;
 pub mod condition;
 mod delete;
 pub mod difference;
@@ -27,6 +28,7 @@ mod wait;
 mod watch;
 mod write;
 
+pub use clusters::Clusters;
 pub use delete::{Deletion, Dependents};
 pub use list::{Listing, list};
 pub use log::{Log, Until};

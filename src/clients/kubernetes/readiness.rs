@@ -35,6 +35,7 @@ pub fn readiness(object: &Value) -> Readiness {
         ("apps/v1", "DaemonSet") => daemon_set(object),
         ("batch/v1", "Job") => job(object),
         ("v1", "Pod") => pod(object),
+        ("argoproj.io/v1alpha1", "Application") => application(object),
         ("apiextensions.k8s.io/v1", _) => said(condition(object, "Established")),
         ("apiregistration.k8s.io/v1", _) => said(condition(object, "Available")),
         (_, "HelmChart") if api_version.starts_with("helm.cattle.io/") => chart(object),
@@ -154,6 +155,17 @@ fn chart(object: &Value) -> Readiness {
     match object["status"]["jobName"].as_str() {
         Some(name) if !name.is_empty() => Ready,
         _ => Pending("nobody has begun to install it so far".to_owned()),
+    }
+}
+
+/// Argo CD's word on what it has deployed.
+fn application(object: &Value) -> Readiness {
+    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or("unknown");
+    let (sync, health) = (text("/status/sync/status"), text("/status/health/status"));
+    match text("/status/operationState/phase") {
+        "Failed" | "Error" => Broken(text("/status/operationState/message").to_owned()),
+        _ if (sync, health) == ("Synced", "Healthy") => Ready,
+        _ => Pending(format!("sync {sync}, health {health}")),
     }
 }
 

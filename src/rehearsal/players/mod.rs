@@ -8,6 +8,7 @@
 //! Must never: do I/O, ask the time, panic on an object as users write it, or touch what a real one would leave alone.
 
 mod addresses;
+pub mod argo_cd;
 mod conditions;
 mod definitions;
 mod draft;

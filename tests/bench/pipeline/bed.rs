@@ -294,7 +294,7 @@ impl Bed {
         let registry = self.served.url(Server::Registry).parse().unwrap();
         let outside = Outside {
             store: Arc::new(VaultStore::new(vault.clone(), &self.mount, ROOT)),
-            clusters: Clusters::listed(vec![self.kubeconfig.clone()], &run, clock.clone()),
+            clusters: Arc::new(Clusters::listed(vec![self.kubeconfig.clone()], &run, clock.clone())),
             wishes: Arc::new(Pulls(GitHub::new(github, clock.clone(), &run).unwrap())),
             reporters: Reporters::default(),
             ids,

@@ -2,11 +2,12 @@
 
 use crate::bed::{MOUNT, ROOT, crypto, document};
 use berth::{
-    assemble::{self, Clusters, Outside},
+    assemble::{self, Outside},
     clients::{
         child::Surroundings,
         dns::Dns,
         github::{self, GitHub},
+        kubernetes::Clusters,
         vault::{Access, Auth, TIMEOUT, Vault},
     },
     clock::Clock,
@@ -23,7 +24,7 @@ use berth::{
         example::{Credentials, Given, NUMBER, REPOSITORY},
         github::PullState,
         kv::TokenRole,
-        players::Pace,
+        players::{Pace, Record},
         serve::Served,
     },
     reporters::Reporters,
@@ -79,6 +80,11 @@ pub(super) struct Bed {
 
 impl Bed {
     pub(super) fn new() -> Self {
+        Self::of(APP, MANIFESTS)
+    }
+
+    /// With this app file, and this beside it.
+    pub(super) fn of(app: &str, manifests: &str) -> Self {
         let vault = vec!["ephemeral-clusters/pr-shop-42/secrets".to_owned()];
         let given = Given { head: sha('a'), vault, ..Given::default() };
         let world = World::example(&Credentials::default(), &given).unwrap();
@@ -95,7 +101,7 @@ impl Bed {
             .vault
             .put("cluster-secret-store/secrets", document(json!({"OTHER": "kept", "PR_KUBECONFIG": OTHERS})));
         served.gate.invariant(super::invariants::no_address_twice);
-        let (settings, _files) = settings();
+        let (settings, _files) = settings(app, manifests);
         Self { served, clock, settings, _files }
     }
 
@@ -157,6 +163,15 @@ impl Bed {
             Claim::first(holder.clone(), ids, None, removal, self.clock.now(), SignedDuration::from_hours(9));
         let path = format!("{ROOT}/{}/claim", holder.name());
         self.world().vault.put(&path, document(serde_json::to_value(&claim).unwrap()));
+    }
+
+    /// As somebody else's external-dns does.
+    pub(super) fn publish(&self, name: &str, address: &str) {
+        self.world().zone.publish(record(name, address));
+    }
+
+    pub(super) fn withdraw(&self, name: &str) {
+        self.world().zone.withdraw(&record(name, ""));
     }
 
     /// The commit that is deployed.
@@ -234,7 +249,7 @@ impl Bed {
         let github = GitHub::new(github, clock.clone(), run).unwrap();
         let outside = Outside {
             store: Arc::new(VaultStore::new(vault.clone(), MOUNT, ROOT)),
-            clusters: Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone()),
+            clusters: Arc::new(Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone())),
             wishes: Arc::new(Pulls(github)),
             reporters: Reporters::default(),
             clock,
@@ -255,6 +270,11 @@ impl Bed {
         };
         assemble::engine(&self.settings, &holder(), outside).unwrap()
     }
+}
+
+fn record(name: &str, address: &str) -> Record {
+    let (name, kind, owner) = (name.to_owned(), "A".to_owned(), String::new());
+    Record { name, kind, targets: vec![address.to_owned()], ttl: 300, owner, resource: String::new() }
 }
 
 const OTHERS: &str = "apiVersion: v1\nclusters:\n- cluster:\n    server: https://192.168.1.148:6443\n  name: pr-old-9\ncontexts:\n- context:\n    cluster: pr-old-9\n    user: pr-old-9\n  name: pr-old-9\ncurrent-context: pr-old-9\nkind: Config\nusers:\n- name: pr-old-9\n  user:\n    token: theirs\n";
@@ -289,9 +309,9 @@ spec: {endpoints: [{dnsName: \"${HOST}\", recordType: A, recordTTL: 300, targets
 ";
 
 /// With the files that they name: those must live as long.
-fn settings() -> (Settings, TempDir) {
+fn settings(app: &str, manifests: &str) -> (Settings, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    for (name, text) in [("platform.yaml", PLATFORM), ("berth.yaml", APP), ("app.yaml", MANIFESTS)] {
+    for (name, text) in [("platform.yaml", PLATFORM), ("berth.yaml", app), ("app.yaml", manifests)] {
         std::fs::write(directory.path().join(name), text).unwrap();
     }
     let settings = Settings::load(&Sources {

@@ -123,3 +123,39 @@ fn a_name_that_leads_to_another_environment_is_refused() {
     );
     assert_eq!(bed.machines(), Vec::<String>::new());
 }
+
+#[test]
+fn an_app_is_handed_over_to_argo_cd_and_taken_back() {
+    let application = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: whatever}
+spec:
+  project: theirs
+  source: {repoURL: https://git.example.com/shop.git, path: deploy, targetRevision: \"${HEAD_SHA}\"}
+  destination: {server: https://kubernetes.default.svc, namespace: shop}
+";
+    let bed = Bed::of("version: 1\ndeploy: {argo-cd: app.yaml}\nhosts: []\n", application);
+    let there = |bed: &Bed| {
+        let world = bed.world();
+        let application = world.kubernetes.get("applications.argoproj.io", "argocd", "shop-42").cloned();
+        (application, world.kubernetes.get("secrets", "argocd", "berth-pr-shop-42").is_some())
+    };
+    // Nobody publishes its name: that is an Ingress' business, which Argo CD would bring.
+    bed.publish("pr-42-shop.preview.example.com", "192.168.1.140");
+    let report = bed.run("one", Occasion::Event).unwrap();
+    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+    let (Some(application), true) = there(&bed) else { panic!("{}", bed.log()) };
+    assert_eq!(
+        application["spec"]["destination"],
+        serde_json::json!({"name": "pr-shop-42", "namespace": "shop"})
+    );
+    assert_eq!(
+        (&application["spec"]["project"], &application["spec"]["source"]["targetRevision"]),
+        (&"default".into(), &sha('a').into())
+    );
+    bed.withdraw("pr-42-shop.preview.example.com");
+    bed.end();
+    assert_eq!(there(&bed), (None, false));
+    bed.unbroken();
+}

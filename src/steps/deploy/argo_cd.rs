@@ -1,0 +1,144 @@
+//! Apps that Argo CD deploys: the environment's cluster is made known to it, with an Application for that; undone: both are
+//! seen gone.
+//!
+//! It runs in another cluster, so the claim says what was made there. Must never: leave the way into a cluster that is no
+//! more.
+
+use crate::{
+    clients::kubernetes::{
+        Clusters, Deletion, Dependents, Seen,
+        manifest::Bundle,
+        readiness::{Readiness, readiness},
+    },
+    domain::{
+        kubeconfig,
+        names::{ContextName, EnvironmentName},
+        removal::{Elsewhere, ObjectName},
+    },
+    errors::{Exit, UserError},
+    progress::Progress,
+    providers::Access,
+    settings::Namespace,
+    steps::Context,
+};
+use anyhow::{Context as _, Result};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Where Argo CD runs.
+pub struct HandOver {
+    /// The ways into clusters.
+    pub clusters: Arc<Clusters>,
+    /// Its cluster's.
+    pub context: Option<ContextName>,
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// The project that Applications are put into.
+    pub project: String,
+}
+
+impl HandOver {
+    /// What will be there.
+    pub fn names(&self, name: &EnvironmentName) -> Vec<Elsewhere> {
+        let objects = [self.application(name), self.registration(name)];
+        objects.map(|object| Elsewhere { context: self.context.clone(), object }).to_vec()
+    }
+
+    /// Called as the shell tool of old has it.
+    fn application(&self, name: &EnvironmentName) -> ObjectName {
+        let own = name.as_ref().strip_prefix("pr-").unwrap_or(name.as_ref());
+        self.object("argoproj.io/v1alpha1", "Application", own.to_owned())
+    }
+
+    fn registration(&self, name: &EnvironmentName) -> ObjectName {
+        self.object("v1", "Secret", format!("berth-{name}"))
+    }
+
+    fn object(&self, api_version: &str, kind: &str, name: String) -> ObjectName {
+        let namespace = Some(self.namespace.to_string());
+        ObjectName { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name }
+    }
+
+    /// Hands it over, and looks how far it is.
+    pub(super) async fn ensure(
+        &self,
+        cx: &Context<'_>,
+        inside: &Access,
+        application: &Value,
+    ) -> Result<Progress> {
+        let name = &cx.scope.name;
+        let argo_cd = self.clusters.open(self.context.as_ref()).await?;
+        let (server, config) =
+            kubeconfig::for_argo_cd(inside.kubeconfig.expose_secret()).with_context(|| {
+                UserError::new(Exit::Failed, format!("the kubeconfig of {name} cannot be used"))
+            })?;
+        let (own, registration) = (self.application(name), self.registration(name));
+        let mut wanted = application.clone();
+        wanted["metadata"]["name"] = json!(own.name);
+        wanted["metadata"]["namespace"] = json!(own.namespace);
+        wanted["spec"]["project"] = json!(self.project);
+        // Of its destination only the namespace is the app's to say.
+        let namespace = application["spec"]["destination"]["namespace"].as_str().unwrap_or("default");
+        wanted["spec"]["destination"] = json!({"name": name, "namespace": namespace});
+        let known = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {
+                "name": registration.name, "namespace": registration.namespace,
+                "labels": {"argocd.argoproj.io/secret-type": "cluster"},
+            },
+            "stringData": {"name": name, "server": server, "config": config.to_string()},
+        });
+        argo_cd.writer(cx.fence).apply(&Bundle::of([known, wanted])?).await?;
+        let seen = argo_cd.observe(&own).await?;
+        let lacking = match seen.object().map(|object| readiness(object.value())) {
+            Some(Readiness::Ready) => return Ok(Progress::done(format!("Argo CD has synced {}", own.name))),
+            Some(Readiness::Pending(why)) => why,
+            Some(Readiness::Broken(why)) => {
+                let message = format!("Argo CD could not sync {own}: {why}");
+                return Err(UserError::new(Exit::Failed, message).hint("its own pages tell more").into());
+            }
+            None => "it is not there so far".to_owned(),
+        };
+        Ok(Progress::Waiting(seen.changed(format!("{own}: {lacking}"))))
+    }
+}
+
+/// Takes away what the claim says is elsewhere.
+pub(super) async fn remove(clusters: &Clusters, cx: &Context<'_>) -> Result<Progress> {
+    let mut going = Vec::new();
+    for Elsewhere { context, object } in &cx.scope.removal.elsewhere {
+        let cluster = clusters.open(context.as_ref()).await?;
+        let seen = cluster.observe(object).await?;
+        // Looked at, then the claim, then exactly what was seen.
+        cx.guard.look().await?;
+        match cluster.writer(cx.fence).delete(&seen, Dependents::Later).await? {
+            Deletion::Absent => {}
+            Deletion::UnderWay => going.push(seen),
+            Deletion::Foreign(why) => {
+                let message = format!("{object} is to go with {} and is not ours: {why}", cx.scope.name);
+                return Err(UserError::new(Exit::Failed, message)
+                    .hint("it was left alone; look whose it is")
+                    .into());
+            }
+        }
+    }
+    Ok(match going.first() {
+        None => Progress::done(format!("{} objects elsewhere gone", cx.scope.removal.elsewhere.len())),
+        Some(first) => {
+            let on = format!("{} to be gone", first.name());
+            Progress::Waiting(Seen::any_changed(&going, on))
+        }
+    })
+}
+
+/// Whether all of it is gone.
+pub(super) async fn is_undone(clusters: &Clusters, cx: &Context<'_>) -> Result<bool> {
+    for Elsewhere { context, object } in &cx.scope.removal.elsewhere {
+        let cluster = clusters.open(context.as_ref()).await?;
+        if cluster.observe(object).await?.object().is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
