@@ -60,7 +60,11 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         Some((name, ProviderSettings::CapiK3s(of))) => (Some((**of).clone()), Some(name.to_string())),
         None => (None, None),
     };
-    let (_, pool) = settings.pool(of.as_ref().map(|of| &of.pool))?;
+    let (_, pool) = match &of {
+        Some(of) => settings.pool(Some(&of.pool))?,
+        // What goes is freed by its name, whichever pool it was of.
+        None => settings.pools.first_key_value().context("there is always a pool")?,
+    };
     let removal = match &of {
         Some(of) => Removal {
             provider: ProviderKind::CapiK3s,

@@ -1,6 +1,10 @@
 //! `berth rehearse` as its users meet it: the real binary, on a machine that has nothing.
 
 use crate::executable::User;
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Command, Stdio},
+};
 
 const STEPS: [&str; 10] =
     ["claim", "cluster", "access", "secrets", "operators", "resources", "deploy", "dns", "health", "tests"];
@@ -129,4 +133,29 @@ fn a_plan_says_what_an_event_leads_to_without_reaching_anything() {
     let objects =
         user.berth(&["plan", "--platform", "platform.yaml", "--event", "opened.json", "-o", "yaml"]);
     assert!(objects.stdout.contains("{{ ds.meta_data.local_hostname }}"), "{}", objects.stdout);
+}
+
+#[test]
+fn asked_to_end_it_tells_so_and_ends_with_the_signals_own_code() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let home = tempfile::tempdir().unwrap();
+        // It goes on for as long as nothing answers.
+        let mut child = Command::new(env!("CARGO_BIN_EXE_berth"))
+            .args(["rehearse", "--outage", "vault"])
+            .env_clear()
+            .env("HOME", home.path())
+            .current_dir(home.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(first.starts_with("acme/shop#42"), "{first}");
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let mut comment = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut comment).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{comment}");
+        assert!(comment.contains("### ⏹️ Cancelled"), "{comment}");
+    }
 }
