@@ -13,11 +13,12 @@ use crate::{
     },
 };
 use berth::{
-    assemble::{self, Clusters, Outside},
+    assemble::{self, Outside},
     clients::{
         child::Surroundings,
         dns,
         github::{self, GitHub},
+        kubernetes::Clusters,
         registry::{self, Docker, Registries},
         vault::{self, Access, Auth, Vault},
     },
