@@ -2,7 +2,8 @@
 
 use crate::executable::User;
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::Read,
+    net::TcpListener,
     process::{Command, Stdio},
 };
 
@@ -136,26 +137,30 @@ fn a_plan_says_what_an_event_leads_to_without_reaching_anything() {
 }
 
 #[test]
-fn asked_to_end_it_tells_so_and_ends_with_the_signals_own_code() {
+fn asked_to_end_a_run_tells_so_and_ends_with_the_signals_own_code() {
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let home = tempfile::tempdir().unwrap();
-        // It goes on for as long as nothing answers.
+        // Takes connections, and never answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let head = "9f2c1abd3e4f5061728394a5b6c7d8e9f0a1b2c3";
         let mut child = Command::new(env!("CARGO_BIN_EXE_berth"))
-            .args(["rehearse", "--outage", "vault"])
+            .args(["up", "acme/shop#42", "--sha", head, "-o", "json"])
             .env_clear()
             .env("HOME", home.path())
+            .env("VAULT_ADDR", format!("http://{}", silent.local_addr().unwrap()))
+            .env("VAULT_TOKEN", "hvs.nobodys")
             .current_dir(home.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
-        assert!(first.starts_with("acme/shop#42"), "{first}");
+        // It is at it: somebody has called.
+        let called = silent.accept().unwrap();
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-        let mut comment = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut comment).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(code), "{comment}");
-        assert!(comment.contains("### ⏹️ Cancelled"), "{comment}");
+        let mut report = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut report).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{report}");
+        assert!(report.contains(r#""outcome":"interrupted""#), "{report}");
+        drop(called);
     }
 }
