@@ -68,6 +68,15 @@ impl Clock {
         }
     }
 
+    /// The same, by itself: what something waits for that cannot be watched.
+    pub fn passed(&self, duration: Duration) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
+        let clock = self.clone();
+        async move {
+            clock.pass(duration).await;
+            Ok(())
+        }
+    }
+
     /// Until somebody has begun to wait for a stepped clock this many times; for the machine's, nobody counts.
     pub async fn waited_for(&self, times: usize) {
         match &self.0 {

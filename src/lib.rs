@@ -149,14 +149,14 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
                 .await
             }
             Verb::Plan { event, event_name } => {
-                let directory = std::env::current_dir().unwrap_or_default();
+                let directory = directory();
                 let sources = sources(&cli, environment, &directory, Default::default())?;
                 let named = environment.text("GITHUB_EVENT_NAME")?.unwrap_or("pull_request");
                 let name = event_name.as_deref().unwrap_or(named);
                 assemble::plan(event, name, &sources, output)
             }
             Verb::Rehearse(asked) => {
-                let directory = std::env::current_dir().unwrap_or_default();
+                let directory = directory();
                 let sources = sources(&cli, environment, &directory, Default::default())?;
                 let reporters = |clock: &clock::Clock, note: &str| {
                     assemble::reporters(&cli.global, environment, note, clock)
@@ -185,6 +185,11 @@ pub(crate) async fn stopped() -> u8 {
     }
 }
 
+/// Where we stand; if it is gone, relative paths lead nowhere in any case.
+fn directory() -> std::path::PathBuf {
+    std::env::current_dir().unwrap_or_default()
+}
+
 fn sources<'a>(
     cli: &Cli,
     environment: &'a Environment,
@@ -207,8 +212,7 @@ async fn looking(
     environment: &Environment,
     look: impl AsyncFnOnce(&engine::Pools, jiff::SignedDuration) -> Result<Answer>,
 ) -> Result<Answer> {
-    // If it is gone, relative paths lead nowhere in any case.
-    let directory = std::env::current_dir().unwrap_or_default();
+    let directory = directory();
     let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
     let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
     let (name, of) = settings.pools.first_key_value().context("there is always a pool")?;
@@ -225,7 +229,7 @@ async fn on_environment(
     occasion: Occasion,
     wishes: impl FnOnce(&Holder, &clock::Clock, &str) -> Result<Arc<dyn Wishes>>,
 ) -> Result<Answer> {
-    let directory = std::env::current_dir().unwrap_or_default();
+    let directory = directory();
     let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
     let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
     // Children of ours must not read what we were given.
@@ -249,8 +253,7 @@ async fn on_environment(
 }
 
 async fn on_pool(pool: &Pool, cli: &Cli, output: Output, environment: &Environment) -> Result<Answer> {
-    // If it is gone, relative paths lead nowhere in any case.
-    let directory = std::env::current_dir().unwrap_or_default();
+    let directory = directory();
     let flags = assemble::flags(&cli.global, &pool.flags);
     let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
     let (name, of) = settings.pool(pool.flags.pool.as_ref())?;

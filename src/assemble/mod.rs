@@ -34,7 +34,13 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use clap::ValueEnum as _;
 use secrecy::SecretString;
-use std::{collections::BTreeSet, fs, io::IsTerminal as _, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tracing::debug;
 
 /// In a job the working directory is a checkout of the code under review; elsewhere it is the user's own.
@@ -131,14 +137,18 @@ async fn open(
 }
 
 fn target(cluster: &Cluster, environment: &Environment) -> Target {
-    let listed = environment.path("KUBECONFIG").unwrap_or_default();
-    let listed = std::env::split_paths(&listed).filter(|file| !file.as_os_str().is_empty());
     let context = match cluster {
         Cluster::Own => return Target::InCluster,
         Cluster::Current => None,
         Cluster::Context(context) => Some(context.clone()),
     };
-    Target::Kubeconfig { files: listed.collect(), context }
+    Target::Kubeconfig { files: kubeconfigs(environment), context }
+}
+
+/// As `KUBECONFIG` lists them; not set or empty, it lists none.
+fn kubeconfigs(environment: &Environment) -> Vec<PathBuf> {
+    let listed = environment.path("KUBECONFIG").unwrap_or_default();
+    std::env::split_paths(&listed).filter(|file| !file.as_os_str().is_empty()).collect()
 }
 
 fn access(vault: &settings::Vault, environment: &Environment) -> Result<Access> {

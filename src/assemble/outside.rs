@@ -1,6 +1,6 @@
 //! Where the world is met in real life: by the settings, and by what the process was given.
 
-use super::{Outside, access, open, told};
+use super::{Outside, access, kubeconfigs, open, told};
 use crate::{
     clients::{
         child::Surroundings,
@@ -49,8 +49,6 @@ pub(crate) async fn outside(
         }
         other => (told(open(other, &clock, &run, environment).await?), None),
     };
-    let listed = environment.path("KUBECONFIG").unwrap_or_default();
-    let files = std::env::split_paths(&listed).filter(|file| !file.as_os_str().is_empty()).collect();
     let in_job = environment.text("GITHUB_ACTIONS")? == Some("true");
     let print: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|line| drop(writeln!(std::io::stderr(), "{line}")));
     let tools = Tools {
@@ -69,7 +67,7 @@ pub(crate) async fn outside(
     };
     Ok(Outside {
         store,
-        clusters: Arc::new(Clusters::listed(files, &run, clock.clone())),
+        clusters: Arc::new(Clusters::listed(kubeconfigs(environment), &run, clock.clone())),
         wishes: wishes(&clock, &run)?,
         reporters,
         clock,

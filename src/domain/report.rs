@@ -31,7 +31,6 @@ pub struct Report {
     /// How it ended; `None`: it runs.
     pub outcome: Option<Outcome>,
     /// Of the claim; a report never overwrites what one of a higher generation said.
-    #[serde(serialize_with = "number")]
     pub generation: Option<Generation>,
     /// What it runs, or shall.
     pub head_sha: Option<HeadSha>,
@@ -237,11 +236,4 @@ impl Serialize for Outcome {
 
 fn as_text<S: Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
-}
-
-fn number<S: Serializer>(value: &Option<Generation>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value.and_then(|generation| generation.to_string().parse::<u64>().ok()) {
-        Some(number) => serializer.serialize_u64(number),
-        None => serializer.serialize_none(),
-    }
 }

@@ -102,6 +102,11 @@ impl Engine {
         telling.finish(within).await
     }
 
+    /// Tries again where something does not answer.
+    pub(super) async fn patiently<T>(&self, attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+        patiently(self.retry, &self.protocol.pools.clock, attempt).await
+    }
+
     async fn attempt(&self, event: &Event, telling: &Telling) -> Result<Outcome> {
         let clock = &self.protocol.pools.clock;
         let mut occasion = event.occasion;
@@ -113,9 +118,7 @@ impl Engine {
                 *merge.lock().unwrap_or_else(PoisonError::into_inner) = asked.merge;
                 Ok(asked.wanted)
             };
-            let opened = patiently(self.retry, clock, async || {
-                self.protocol.open(&event.holder, occasion, &wanted).await
-            });
+            let opened = self.patiently(async || self.protocol.open(&event.holder, occasion, &wanted).await);
             let (fence, then) = match opened.await? {
                 Opened::Taken(fence, then) => (fence, then),
                 Opened::Left(why) => return Ok(rests(why)),

@@ -6,7 +6,7 @@
 use super::{
     Engine, Freed, Holding, Presence, Removed,
     diagnose::diagnosed,
-    drive::{Driver, Ending, patiently},
+    drive::{Driver, Ending},
     guard::Sentry,
     handle::{CLAIM, ended, rests},
 };
@@ -19,7 +19,7 @@ use crate::{
         plan::{Direction, Plan, Spec},
         pool::Block,
         report::{Outcome, Status},
-        scope::{Commit, Scope, Target},
+        scope::{Commit, Hosts, Scope, Target},
     },
     providers::Provider,
     reporters::Telling,
@@ -147,9 +147,8 @@ impl Run<'_> {
         let (by, head) = (claim.generation(), claim.head().cloned());
         let reported = Reported { outcome: outcome_word, by, head, at: now };
         let (claim, fence) = (claim.reporting(reported), &mut self.fence);
-        let written = patiently(self.engine.retry, &protocol.pools.clock, async || {
-            protocol.pools.claims.advance(fence, claim.clone()).await
-        });
+        let written =
+            self.engine.patiently(async || protocol.pools.claims.advance(fence, claim.clone()).await);
         Ok(match written.await? {
             Check::Current => outcome,
             Check::Superseded => Outcome::Superseded,
@@ -159,13 +158,13 @@ impl Run<'_> {
     /// waiting -> held. An outcome: it did not come to that.
     async fn hold(&mut self, provider: &dyn Provider, scope: &Scope) -> Result<Option<Outcome>> {
         let (engine, pools) = (self.engine, &self.engine.protocol.pools);
-        let shared = patiently(engine.retry, &pools.clock, async || self.shares_a_host(scope).await);
+        let shared = engine.patiently(async || self.shares_a_host(scope).await);
         if let Some(why) = shared.await? {
             return Ok(Some(Outcome::Refused { why }));
         }
         loop {
             let fence = &mut self.fence;
-            let holding = patiently(engine.retry, &pools.clock, async || {
+            let holding = engine.patiently(async || {
                 let in_use = provider.in_use(scope).await?;
                 pools.hold(fence, &in_use).await
             });
@@ -221,22 +220,19 @@ impl Run<'_> {
     async fn going(&self) -> Result<(Arc<dyn Provider>, Scope)> {
         let claim = self.fence.claim();
         let provider = self.engine.providers.of(claim.removal()).await?;
-        Ok((provider, Scope::of(claim, crate::domain::scope::Hosts::default(), Target::Down)))
+        Ok((provider, Scope::of(claim, Hosts::default(), Target::Down)))
     }
 
     async fn removed(&mut self) -> Result<Removed> {
         let (engine, fence) = (self.engine, &mut self.fence);
-        let protocol = &engine.protocol;
-        patiently(engine.retry, &protocol.pools.clock, async || protocol.removed(fence).await).await
+        engine.patiently(async || engine.protocol.removed(fence).await).await
     }
 
     /// cooling or freeing -> gone; `None`: it is to be opened again.
     async fn free(self) -> Result<Option<Outcome>> {
         let (provider, scope) = self.going().await?;
         // As it is looked at, so it is decided: `free` works with the very same fence.
-        let undone = patiently(self.engine.retry, &self.engine.protocol.pools.clock, async || {
-            self.is_undone(&*provider, &scope).await
-        });
+        let undone = self.engine.patiently(async || self.is_undone(&*provider, &scope).await);
         let presence = if undone.await? { Presence::Absent } else { Presence::There };
         Ok(match self.engine.protocol.free(self.fence, async || Ok(presence)).await? {
             Freed::Gone => Some(Outcome::Removed { free_at: None }),
@@ -248,11 +244,9 @@ impl Run<'_> {
 
     /// Whether nothing of it is left, anywhere.
     async fn is_undone(&self, provider: &dyn Provider, scope: &Scope) -> Result<bool> {
-        let (engine, pools) = (self.engine, &self.engine.protocol.pools);
-        let sentry = Sentry { pools, fence: &self.fence, direction: Direction::Down };
-        let (fence, store, clock) = (&self.fence, pools.claims.store(), &pools.clock);
-        let (board, quiet) = (&Board::default(), self.quiet);
-        let cx = Context { scope, fence, guard: &sentry, provider, store, clock, board, quiet };
+        let engine = self.engine;
+        let (sentry, board) = (self.sentry(Direction::Down), Board::default());
+        let cx = self.context(&sentry, provider, scope, &board);
         for step in engine.steps.iter().filter(|step| provider.uses(step.spec().name)) {
             if !step.is_undone(&cx).await? {
                 tracing::info!("{} is not undone yet: it is removed once more", step.spec().name);
@@ -273,17 +267,8 @@ impl Run<'_> {
         let specs: Vec<Spec> = engine.steps.iter().map(|step| step.spec()).collect();
         let plan = Plan::new(direction, &specs, |step| provider.uses(step))
             .map_err(|wrong| anyhow::anyhow!("the steps form no plan: {wrong}"))?;
-        let sentry = Sentry { pools, fence: &self.fence, direction };
-        let cx = Context {
-            scope,
-            fence: &self.fence,
-            guard: &sentry,
-            provider,
-            store: pools.claims.store(),
-            clock: &pools.clock,
-            board,
-            quiet: self.quiet,
-        };
+        let sentry = self.sentry(direction);
+        let cx = self.context(&sentry, provider, scope, board);
         self.telling.say(|report| report.direction = Some(direction));
         let driver = Driver {
             plan: &plan,
@@ -295,6 +280,22 @@ impl Run<'_> {
             telling: self.telling,
         };
         Ok(driver.drive().await)
+    }
+
+    fn sentry(&self, direction: Direction) -> Sentry<'_> {
+        Sentry { pools: &self.engine.protocol.pools, fence: &self.fence, direction }
+    }
+
+    fn context<'a>(
+        &'a self,
+        guard: &'a Sentry<'a>,
+        provider: &'a dyn Provider,
+        scope: &'a Scope,
+        board: &'a Board,
+    ) -> Context<'a> {
+        let pools = &self.engine.protocol.pools;
+        let (store, clock) = (pools.claims.store(), &pools.clock);
+        Context { scope, fence: &self.fence, guard, provider, store, clock, board, quiet: self.quiet }
     }
 
     /// What the claim says now.

@@ -10,7 +10,6 @@ use crate::{
     domain::{kubeconfig, names::EnvironmentName, plan::Spec},
     errors::{Exit, UserError},
     progress::Progress,
-    providers::Inside,
     settings::{MergedKubeconfig, VaultPath},
 };
 use anyhow::{Context as _, Result};
@@ -43,10 +42,9 @@ impl Step for KeepKubeconfig {
     }
 
     async fn ensure(&self, cx: &Context<'_>) -> Result<Progress> {
-        let access = match cx.provider.inside(cx.scope).await? {
-            Inside::Open(access) => access,
-            Inside::NotYet(wait) => return Ok(Progress::Waiting(wait)),
-            Inside::Gone => return Err(super::gone(cx.scope)),
+        let access = match cx.enter().await? {
+            Ok(access) => access,
+            Err(wait) => return Ok(Progress::Waiting(wait)),
         };
         let name = &cx.scope.name;
         let named = kubeconfig::named(access.kubeconfig.expose_secret(), name);

@@ -21,7 +21,7 @@ use crate::{
     domain::{app, image::Image, names::HeadSha, plan::Spec, scope::Scope, template::Variables, yaml},
     errors::{Exit, UserError},
     progress::{Progress, Wait},
-    providers::{Access, Inside},
+    providers::Access,
     settings::{self, App, explain},
 };
 use anyhow::{Context as _, Result};
@@ -72,10 +72,9 @@ impl Step for Deploy {
     }
 
     async fn ensure(&self, cx: &Context<'_>) -> Result<Progress> {
-        match cx.provider.inside(cx.scope).await? {
-            Inside::Open(access) => self.within(cx, &access).await,
-            Inside::NotYet(wait) => Ok(Progress::Waiting(wait)),
-            Inside::Gone => Err(super::gone(cx.scope)),
+        match cx.enter().await? {
+            Ok(access) => self.within(cx, &access).await,
+            Err(wait) => Ok(Progress::Waiting(wait)),
         }
     }
 
@@ -107,24 +106,25 @@ impl Deploy {
         if let (Some(application), Some(hand_over)) = (application, &self.hand_over) {
             return hand_over.ensure(cx, inside, application).await;
         }
-        let installed = install::install(cx, inside, objects, &deploy.namespace).await?;
+        let waits = install::install(cx, inside, objects, &deploy.namespace).await?;
         // Each when the one before has completed; the app itself may well need them to get ready.
         for job in jobs {
             let done = install::install(cx, inside, std::slice::from_ref(job), &deploy.namespace).await?;
-            if let Some(wait) = done.waits {
+            if let Some(wait) = done {
                 return Ok(Progress::Waiting(wait));
             }
+        }
+        if let Some(wait) = waits {
+            return Ok(Progress::Waiting(wait));
         }
         let sha = cx.scope.head().map_or(String::new(), |head| format!(" at {}", short(head)));
         let detail = self
             .rolled(inside, objects, deploy)
             .await
             .unwrap_or_else(|| format!("{} objects", objects.len()));
-        Ok(install::progress(installed, |_| format!("{detail}{sha}")))
+        Ok(Progress::Done(format!("{detail}{sha}")))
     }
-}
 
-impl Deploy {
     /// `None`: all images are in their registries.
     async fn awaited(&self, images: &BTreeMap<String, String>) -> Result<Option<Wait>> {
         let Some(registries) = &self.registries else { return Ok(None) };
@@ -144,11 +144,8 @@ impl Deploy {
             missing = missing.or(found?);
         }
         Ok(missing.map(|reference| {
-            let clock = self.clock.clone();
-            Wait::new(format!("`{reference}` to be pushed; its registry answers 404"), async move {
-                clock.pass(PACE).await;
-                Ok(())
-            })
+            let on = format!("`{reference}` to be pushed; its registry answers 404");
+            Wait::new(on, self.clock.passed(PACE))
         }))
     }
 
@@ -159,24 +156,18 @@ impl Deploy {
         variables: &Variables,
         images: &BTreeMap<String, String>,
     ) -> Result<Ready> {
-        let Rendered { mut objects, mut application } =
-            self.renderer.render(&deploy.source, variables).await?;
-        if let Some(application) = &mut application {
-            let literals = filled(&deploy.replace, variables, "deploy.replace")?;
+        let Rendered { mut objects, application } = self.renderer.render(&deploy.source, variables).await?;
+        let literals = filled(&deploy.replace, variables, "deploy.replace")?;
+        if let Some(mut application) = application {
             let place =
                 || UserError::new(Exit::Failed, format!("{}: it cannot be handed over", deploy.source.place));
-            app::replace(std::slice::from_mut(application), &literals).with_context(place)?;
-            return Ok(Ready {
-                objects: Vec::new(),
-                jobs: Vec::new(),
-                application: Some(application.take()),
-            });
+            app::replace(std::slice::from_mut(&mut application), &literals).with_context(place)?;
+            return Ok(Ready { objects: Vec::new(), jobs: Vec::new(), application: Some(application) });
         }
         let mut jobs = Vec::new();
         for file in &deploy.after {
             jobs.extend(after(file, variables, scope.head())?);
         }
-        let literals = filled(&deploy.replace, variables, "deploy.replace")?;
         let place = || {
             UserError::new(
                 Exit::Failed,
@@ -197,7 +188,7 @@ impl Deploy {
         Ok(Ready { objects, jobs, application: None })
     }
 
-    /// `deployment/shop 2/2`, for whoever reads the report.
+    /// `deployment/shop 2/2`: words for the report alone, so `None` stands for an outage too.
     async fn rolled(&self, inside: &Access, objects: &[Value], deploy: &settings::Deploy) -> Option<String> {
         let deployment = objects.iter().find(|object| object["kind"] == "Deployment")?;
         let name = deployment["metadata"]["name"].as_str()?;

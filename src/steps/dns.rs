@@ -87,11 +87,9 @@ impl InsideStep for Names {
             }
             // Before that, a source of a superseded run could still come, and outlive everybody who could take its record.
             None if cx.clock.now() < cx.quiet => {
-                let (clock, quiet) = (cx.clock.clone(), cx.quiet);
-                Ok(Progress::Waiting(Wait::new("an earlier run to have nothing under way", async move {
-                    clock.pass(quiet.duration_since(clock.now()).unsigned_abs()).await;
-                    Ok(())
-                })))
+                let left = cx.quiet.duration_since(cx.clock.now()).unsigned_abs();
+                let on = "an earlier run to have nothing under way";
+                Ok(Progress::Waiting(Wait::new(on, cx.clock.passed(left))))
             }
             None => Ok(Progress::done("its names are gone")),
         }
@@ -113,11 +111,7 @@ impl Names {
     }
 
     fn again(&self, on: impl std::fmt::Display) -> Wait {
-        let clock = self.clock.clone();
-        Wait::new(on, async move {
-            clock.pass(PACE).await;
-            Ok(())
-        })
+        Wait::new(on, self.clock.passed(PACE))
     }
 
     /// `None`: every authoritative server says that none of its names leads to it.

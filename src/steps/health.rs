@@ -20,7 +20,6 @@ use crate::{
     domain::{claim::ObjectName, plan::Spec, pool::Block, scope::Scope},
     errors::{Exit, UserError},
     progress::{Progress, Wait},
-    providers::Inside,
     settings::{self, Ca, Var},
 };
 use anyhow::{Context as _, Result};
@@ -84,17 +83,18 @@ impl Step for Healthy {
                 let wrong = || UserError::new(Exit::Failed, format!("{} holds no authorities", pem.name));
                 Authorities::These(certificates(pem.text.as_bytes()).with_context(wrong)?)
             }
-            Ca::Environment => match cx.provider.inside(cx.scope).await? {
-                Inside::Open(access) => {
-                    let host = url.host_str().unwrap_or_default();
-                    match of_environment(&access.kubernetes, host).await? {
-                        Ok(authorities) => Authorities::These(authorities),
-                        Err(wait) => return Ok(Progress::Waiting(wait)),
-                    }
+            Ca::Environment => {
+                let access = match cx.enter().await? {
+                    Ok(access) => access,
+                    Err(wait) => return Ok(Progress::Waiting(wait)),
+                };
+                // Without a host it would not have been taken for a URL.
+                let host = url.host_str().unwrap_or_default();
+                match of_environment(&access.kubernetes, host).await? {
+                    Ok(authorities) => Authorities::These(authorities),
+                    Err(wait) => return Ok(Progress::Waiting(wait)),
                 }
-                Inside::NotYet(wait) => return Ok(Progress::Waiting(wait)),
-                Inside::Gone => return Err(super::gone(cx.scope)),
-            },
+            }
         };
         let lacking = match ask(&asked, self.health.status, cx.scope, authorities).await? {
             Ok(()) => {
@@ -104,11 +104,7 @@ impl Step for Healthy {
             }
             Err(lacking) => lacking,
         };
-        let clock = cx.clock.clone();
-        Ok(Progress::Waiting(Wait::new(format!("{url}: {lacking}"), async move {
-            clock.pass(PAUSE).await;
-            Ok(())
-        })))
+        Ok(Progress::Waiting(Wait::new(format!("{url}: {lacking}"), cx.clock.passed(PAUSE))))
     }
 
     async fn remove(&self, _cx: &Context<'_>) -> Result<Progress> {

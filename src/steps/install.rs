@@ -11,7 +11,7 @@ use crate::{
     },
     domain::{claim::ObjectName, template::Variables},
     errors::{Exit, UserError},
-    progress::{Progress, Wait},
+    progress::Wait,
     providers::Access,
     settings::{Namespace, Source},
 };
@@ -47,21 +47,13 @@ impl Rendering {
     }
 }
 
-/// What there is of an installation.
-pub(super) struct Installed {
-    /// What it waits for; `None`: nothing.
-    pub(super) waits: Option<Wait>,
-    /// How many objects.
-    pub(super) objects: usize,
-}
-
-/// Applies them, and looks how far they are. Objects that name no namespace go into this one.
+/// Applies them, and looks how far they are; `None`: all are at work. Objects that name no namespace go into this one.
 pub(super) async fn install(
     cx: &Context<'_>,
     inside: &Access,
     objects: &[Value],
     namespace: &Namespace,
-) -> Result<Installed> {
+) -> Result<Option<Wait>> {
     // The cluster is the environment's as a whole: what it already has of these is not made anybody's.
     let is_shared = |object: &&Value| {
         ["Namespace", "CustomResourceDefinition"].iter().any(|kind| object["kind"] == *kind)
@@ -82,11 +74,7 @@ pub(super) async fn install(
     for survey in brought(&inside.kubernetes, &targets).await? {
         waits.extend(judged(&survey.seen)?);
     }
-    let waits = match waits.is_empty() {
-        true => None,
-        false => Some(Wait::any(waits)),
-    };
-    Ok(Installed { waits, objects: objects.len() })
+    Ok((!waits.is_empty()).then(|| Wait::any(waits)))
 }
 
 /// The waits for those that are not ready; an error for one that has given up.
@@ -187,13 +175,4 @@ fn answers<'a>(webhook: &Value, mut slices: impl Iterator<Item = &'a Value>) -> 
                 && metadata["labels"]["kubernetes.io/service-name"] == name
                 && endpoints.into_iter().any(|endpoint| endpoint["conditions"]["ready"] != false)
         })
-}
-
-/// What a step says of it.
-pub(super) fn progress(installed: Installed, done: impl FnOnce(&Installed) -> String) -> Progress {
-    let text = done(&installed);
-    match installed.waits {
-        Some(wait) => Progress::Waiting(wait),
-        None => Progress::done(text),
-    }
 }

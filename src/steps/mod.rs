@@ -30,7 +30,7 @@ use crate::{
         template::Variables,
     },
     errors::{Exit, UserError},
-    progress::Progress,
+    progress::{Progress, Wait},
     providers::{Access, Guard, Inside, Provider},
     settings::{self, CapiK3s, Namespace, Settings, Source, Var, VaultPath, explain},
 };
@@ -195,6 +195,17 @@ pub struct Context<'a> {
     pub quiet: Timestamp,
 }
 
+impl Context<'_> {
+    /// The way into the environment; inner error: what it is waited for.
+    async fn enter(&self) -> Result<Result<Access, Wait>> {
+        match self.provider.inside(self.scope).await? {
+            Inside::Open(access) => Ok(Ok(access)),
+            Inside::NotYet(wait) => Ok(Err(wait)),
+            Inside::Gone => Err(gone(self.scope)),
+        }
+    }
+}
+
 /// What steps find out that no other step needs: only the report tells it.
 #[derive(Default)]
 pub struct Board(Mutex<Option<Verdict>>);
@@ -239,7 +250,7 @@ pub trait Step {
     }
 }
 
-/// A step that works within the environment. Being let in is settled in one place, [`Within`].
+/// A step that works within the environment, and is let in by [`Within`].
 #[async_trait(?Send)]
 pub trait InsideStep {
     /// What the plan must know of it.
@@ -266,10 +277,9 @@ impl<S: InsideStep> Step for Within<S> {
     }
 
     async fn ensure(&self, cx: &Context<'_>) -> Result<Progress> {
-        match cx.provider.inside(cx.scope).await? {
-            Inside::Open(access) => self.0.ensure(cx, &access).await,
-            Inside::NotYet(wait) => Ok(Progress::Waiting(wait)),
-            Inside::Gone => Err(gone(cx.scope)),
+        match cx.enter().await? {
+            Ok(access) => self.0.ensure(cx, &access).await,
+            Err(wait) => Ok(Progress::Waiting(wait)),
         }
     }
 

@@ -28,17 +28,14 @@ impl InsideStep for Operators {
         if objects.is_empty() {
             return Ok(Progress::done("none are configured"));
         }
-        let installed = install::install(cx, inside, objects, &self.namespace).await?;
-        if installed.waits.is_some() {
-            return Ok(install::progress(installed, |_| String::new()));
+        if let Some(wait) = install::install(cx, inside, objects, &self.namespace).await? {
+            return Ok(Progress::Waiting(wait));
         }
         let crds = match install::extensions(&inside.kubernetes).await? {
             Ok(crds) => crds,
             Err(wait) => return Ok(Progress::Waiting(wait)),
         };
         let count = self.rendering.sources.len();
-        Ok(install::progress(installed, |_| {
-            format!("{count} ready, {crds} CRDs established, webhooks answer")
-        }))
+        Ok(Progress::Done(format!("{count} ready, {crds} CRDs established, webhooks answer")))
     }
 }

@@ -37,8 +37,10 @@ impl InsideStep for Resources {
         if objects.is_empty() {
             return Ok(Progress::done("none are configured"));
         }
-        let installed = install::install(cx, inside, &objects, &self.namespace).await?;
-        Ok(install::progress(installed, |installed| format!("{} applied", installed.objects)))
+        Ok(match install::install(cx, inside, &objects, &self.namespace).await? {
+            Some(wait) => Progress::Waiting(wait),
+            None => Progress::Done(format!("{} applied", objects.len())),
+        })
     }
 }
 

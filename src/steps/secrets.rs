@@ -15,7 +15,7 @@ use crate::{
     domain::{claim::ObjectName, plan::Spec},
     errors::{Exit, UserError},
     progress::Progress,
-    providers::{Access, Inside},
+    providers::Access,
     settings::{Namespace, Secret, VaultPath, VaultToken},
 };
 use anyhow::{Context as _, Result};
@@ -54,10 +54,9 @@ impl Step for Secrets {
         if self.secrets.is_empty() && self.token.is_none() {
             return Ok(Progress::done("none are asked for"));
         }
-        let inside = match cx.provider.inside(cx.scope).await? {
-            Inside::Open(access) => access,
-            Inside::NotYet(wait) => return Ok(Progress::Waiting(wait)),
-            Inside::Gone => return Err(super::gone(cx.scope)),
+        let inside = match cx.enter().await? {
+            Ok(access) => access,
+            Err(wait) => return Ok(Progress::Waiting(wait)),
         };
         let mut objects = self.fetched(cx).await?;
         if let Some(token) = &self.token {
@@ -84,7 +83,7 @@ impl Step for Secrets {
             Read::Present { document, version } => (document, version),
         };
         let accessor = accessor(&document, &cx.store.place(&key))?;
-        self.vault()?.revoke_accessor(&accessor).await?;
+        self.vault()?.0.revoke_accessor(&accessor).await?;
         settled(remove_surely(cx.store, &key, &version).await, &cx.store.place(&key))?;
         Ok(Progress::done("token revoked"))
     }
@@ -96,8 +95,9 @@ impl Step for Secrets {
 }
 
 impl Secrets {
-    fn vault(&self) -> Result<&Vault> {
-        let vault = self.vault.as_ref().map(|(vault, _)| &**vault);
+    /// With the engine that the secrets are in.
+    fn vault(&self) -> Result<(&Vault, &str)> {
+        let vault = self.vault.as_ref().map(|(vault, mount)| (&**vault, mount.as_ref()));
         vault.ok_or_else(|| {
             UserError::usage("secrets come from Vault, and no Vault is configured")
                 .hint("set `store.vault` in the platform file, or VAULT_ADDR")
@@ -110,8 +110,7 @@ impl Secrets {
         let variables = cx.scope.variables();
         let mut objects = Vec::new();
         for secret in &self.secrets {
-            let (vault, mount) =
-                (self.vault()?, self.vault.as_ref().map(|(_, mount)| mount.as_ref()).unwrap_or_default());
+            let (vault, mount) = self.vault()?;
             let path = secret.path(cx.scope.holder.repository(), &variables)?;
             let Read::Present { document, .. } = vault.read(mount, path.as_ref()).await? else {
                 let message =
@@ -142,7 +141,7 @@ impl Secrets {
 
     /// A Secret with a token that lasts; `None`: it is there already.
     async fn token(&self, cx: &Context<'_>, inside: &Access, asked: &VaultToken) -> Result<Option<Value>> {
-        let (vault, key) = (self.vault()?, Key::Token(cx.scope.name.clone()));
+        let ((vault, _), key) = (self.vault()?, Key::Token(cx.scope.name.clone()));
         let place = cx.store.place(&key);
         let name = ObjectName {
             api_version: "v1".to_owned(),

@@ -164,6 +164,7 @@ impl<'a> Visit<'a> {
         if answer.status() != StatusCode::OK {
             return Err(self.denied(answer).await);
         }
+        // What is no JSON has no token, and that is an error below.
         let said: Value = serde_json::from_slice(&self.body(answer).await?).unwrap_or_default();
         let token = said["token"].as_str().or_else(|| said["access_token"].as_str());
         match token {
@@ -252,6 +253,7 @@ impl<'a> Visit<'a> {
 
     /// The code of a registry's own word; of the rest of it nothing is quoted.
     async fn code(&self, answer: Response) -> Result<Option<String>, Failure> {
+        // A page of somebody in between has no code: then the status alone speaks.
         let said: Value = serde_json::from_slice(&self.body(answer).await?).unwrap_or_default();
         let code = said["errors"][0]["code"].as_str();
         let is_code = |code: &&str| {

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         claim::{Claim, State},
         holder::{Holder, Which},
-        names::EnvironmentName,
+        names::{EnvironmentName, Generation},
     },
     engine::Pools,
     errors::{Exit, UserError, render},
@@ -27,7 +27,7 @@ struct Row {
     state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     head_sha: Option<String>,
-    generation: u64,
+    generation: Generation,
     addresses: Vec<Ipv4Addr>,
     hosts: Vec<String>,
     created: Timestamp,
@@ -50,7 +50,7 @@ impl Row {
             provider: provider.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default(),
             state: state(claim).to_owned(),
             head_sha: claim.head().map(ToString::to_string),
-            generation: claim.generation().to_string().parse().unwrap_or_default(),
+            generation: claim.generation(),
             addresses: claim.addresses().into_iter().flat_map(|block| block.addresses()).collect(),
             hosts: claim.removal().hosts.iter().map(ToString::to_string).collect(),
             created: claim.created(),

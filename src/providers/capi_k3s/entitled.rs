@@ -42,11 +42,7 @@ pub(super) async fn entitled(
     let bundle = Bundle::of(namespace.cloned().chain([bound]))?.keeping_what_stands();
     management.writer(here.fence).apply(&bundle).await?;
     // Who decides on requests learns of it some moments later, and tells nobody when.
-    let clock = clock.clone();
-    Ok(Some(Wait::new("its role in the environment's namespace to be in force", async move {
-        clock.pass(SOON).await;
-        Ok(())
-    })))
+    Ok(Some(Wait::new("its role in the environment's namespace to be in force", clock.passed(SOON))))
 }
 
 fn binding(scope: &Scope, role: &ObjectName, account: &Value) -> Value {

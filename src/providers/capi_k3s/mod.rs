@@ -106,15 +106,9 @@ impl CapiK3s {
             }
             Ok(nodes) => Ok(Progress::Waiting(nodes.changed("its node"))),
             Err(error) if matches!(Failure::of(&error), Kind::Unavailable { .. }) => {
-                let (clock, on) = (self.clock.clone(), "its API server to answer");
-                let again = Wait::new("", async move {
-                    clock.pass(PACE).await;
-                    Ok(())
-                });
-                Ok(Progress::Waiting(Wait {
-                    on: on.to_owned(),
-                    ..Wait::any(vec![cluster.changed(""), again])
-                }))
+                let again = Wait::new("", self.clock.passed(PACE));
+                let on = "its API server to answer".to_owned();
+                Ok(Progress::Waiting(Wait { on, ..Wait::any(vec![cluster.changed(""), again]) }))
             }
             Err(error) => Err(error),
         }

@@ -19,7 +19,6 @@ use crate::{
     domain::{claim::ObjectName, results::Results},
     errors::{Exit, UserError},
     progress::Wait,
-    providers::Inside,
     steps::Context,
 };
 use anyhow::Result;
@@ -61,10 +60,9 @@ impl Tested {
         (file, junit): (&Path, Option<&Path>),
         called: &str,
     ) -> Result<Result<Results, Wait>> {
-        let access = match cx.provider.inside(cx.scope).await? {
-            Inside::Open(access) => access,
-            Inside::NotYet(wait) => return Ok(Err(wait)),
-            Inside::Gone => return Err(crate::steps::gone(cx.scope)),
+        let access = match cx.enter().await? {
+            Ok(access) => access,
+            Err(wait) => return Ok(Err(wait)),
         };
         let job = self.wanted(cx, file, junit)?;
         let kubernetes = &access.kubernetes;
