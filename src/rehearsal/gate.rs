@@ -2,7 +2,7 @@
 //! hold it, let it land and swallow the answer, or let the run that sent it die.
 //!
 //! Faults live here and only here: no client has a hook for them, and no handler knows of them.
-//! The gate must never look into the world nor change it. Rules are called without the world's lock (they may take it),
+//! The gate must never look into the world nor change it. Alterations and rules are called without the world's lock (they may take it),
 //! invariants and witnesses within it, the former with the world as an argument; none of them may set another: their own
 //! lock is held.
 
@@ -73,13 +73,14 @@ impl Verdict {
 
 /// A scheduler of requests: decides whose turn it is.
 pub trait Turns: Send + Sync {
-    /// Resolves when it is the turn of this run's request. Always awaited to its end, even if the client has gone away meanwhile.
-    fn wait<'a>(&'a self, run: &'a str) -> BoxFuture<'a, ()>;
+    /// Resolves when it is this request's turn. Always awaited to its end, even if the client has gone away meanwhile.
+    fn wait<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, ()>;
     /// The request whose turn it was is over. Called exactly once for every `wait`.
-    fn done(&self, run: &str);
+    fn done(&self, request: &Request);
 }
 
 type Rule = Box<dyn FnMut(&Request) -> Verdict + Send>;
+type Alteration = Box<dyn FnMut(&mut Request) + Send>;
 type Invariant = Box<dyn FnMut(&World, &Request) -> Result<(), String> + Send>;
 type Witness = Box<dyn FnMut(&Request, u16, &[(String, String)], &Value) -> Result<(), String> + Send>;
 
@@ -88,6 +89,7 @@ type Witness = Box<dyn FnMut(&Request, u16, &[(String, String)], &Value) -> Resu
 pub struct Gate(Arc<Inner>);
 
 struct Inner {
+    alteration: Mutex<Alteration>,
     rule: Mutex<Rule>,
     invariants: Mutex<Vec<Invariant>>,
     witnesses: Mutex<Vec<Witness>>,
@@ -106,6 +108,7 @@ struct Log {
 impl Default for Gate {
     fn default() -> Self {
         Self(Arc::new(Inner {
+            alteration: Mutex::new(Box::new(|_| {})),
             rule: Mutex::new(Box::new(|_| Verdict::Pass)),
             invariants: Mutex::default(),
             witnesses: Mutex::default(),
@@ -121,6 +124,12 @@ impl Gate {
     /// Judges every request from now on by this rule, in place of the last one.
     pub fn rule(&self, rule: impl FnMut(&Request) -> Verdict + Send + 'static) {
         *lock(&self.0.rule) = Box::new(rule);
+    }
+
+    /// Changes every request from now on, before anything else sees it: so a harness takes out what clients hold on to, and
+    /// proves that it would notice.
+    pub fn alter(&self, alteration: impl FnMut(&mut Request) + Send + 'static) {
+        *lock(&self.0.alteration) = Box::new(alteration);
     }
 
     /// Lets every request pass from now on. Who is dead stays dead.
@@ -173,6 +182,11 @@ impl Gate {
         lock(&self.0.log).mutating
     }
 
+    pub(super) fn altered(&self, mut request: Request) -> Request {
+        lock(&self.0.alteration)(&mut request);
+        request
+    }
+
     pub(super) fn judge(&self, request: &Request) -> Verdict {
         {
             let mut log = lock(&self.0.log);
@@ -208,29 +222,22 @@ impl Gate {
         lock(&self.0.broken).get_or_insert_with(|| format!("{why} (after {request})"));
     }
 
-    /// Waits for the turn of this run's request, if there is a scheduler.
-    pub(super) async fn turn(&self, run: &str) -> Option<Turn> {
+    /// Waits for this request's turn, if there is a scheduler.
+    pub(super) async fn turn<'a>(&self, request: &'a Request) -> Option<Turn<'a>> {
         let turns = lock(&self.0.turns).clone()?;
-        let run = run.to_owned();
-        // A task of its own: a client that goes away drops this future, but a turn that the scheduler
-        // has given in that moment must still be taken and given back.
-        tokio::spawn(async move {
-            turns.wait(&run).await;
-            Turn { turns, run }
-        })
-        .await
-        .ok()
+        turns.wait(request).await;
+        Some(Turn { turns, request })
     }
 }
 
 /// A turn; dropping it gives it back.
-pub(super) struct Turn {
+pub(super) struct Turn<'a> {
     turns: Arc<dyn Turns>,
-    run: String,
+    request: &'a Request,
 }
 
-impl Drop for Turn {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.turns.done(&self.run);
+        self.turns.done(self.request);
     }
 }

@@ -163,8 +163,13 @@ impl Side {
     }
 
     async fn answer(&self, request: hyper::Request<Incoming>) -> io::Result<Response<Body>> {
-        let request = read(self.server, request).await?;
-        let response = match self.judged(&request).await {
+        let request = Arc::new(self.gate.altered(read(self.server, request).await?));
+        // By itself: what has arrived lands, even if whoever sent it goes away meanwhile.
+        let judged = tokio::spawn({
+            let (side, request) = (self.clone(), request.clone());
+            async move { side.judged(&request).await }
+        });
+        let response = match judged.await.map_err(io::Error::other)? {
             Ending::Whole(Landed::Answered(answer)) => respond(answer, None),
             Ending::Half(Landed::Answered(answer)) if answer.body.is_empty() => return Err(cut()),
             Ending::Half(Landed::Answered(answer)) => {
@@ -190,7 +195,7 @@ impl Side {
         if self.gate.is_dead(&request.run) {
             return Ending::Cut;
         }
-        let _turn = self.gate.turn(&request.run).await;
+        let _turn = self.gate.turn(request).await;
         self.settle(request)
     }
 

@@ -148,11 +148,11 @@ async fn a_copy_of_a_world_wakes_nobody_who_watches_the_first() {
 struct Counting(AtomicUsize);
 
 impl Turns for Counting {
-    fn wait<'a>(&'a self, _run: &'a str) -> BoxFuture<'a, ()> {
+    fn wait<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, ()> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Box::pin(async {})
     }
-    fn done(&self, _run: &str) {
+    fn done(&self, _: &Request) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -1,5 +1,4 @@
-//! Several runs at once over real HTTP, their requests let through one at a time in an order that a seed picks. Few
-//! preemptions find deep races that a fair coin at every request does not.
+//! Several runs at once over real HTTP, their requests let through one at a time in an order that a seed picks.
 //!
 //! `model` searches all orders of the same engine; this is for what the model has not: the store, its requests, its wire.
 
@@ -7,114 +6,18 @@ use crate::{
     bed::{ROOT, TOKEN},
     depth::seeds,
     lifecycle::{Stage, pull},
+    turns::{Absent, Happening, Seeded},
 };
 use berth::{
     domain::{claim::State, intent::Occasion},
-    rehearsal::{Server, gate::Turns},
+    rehearsal::Server,
 };
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Mutex},
-};
-use tokio::sync::oneshot;
+use std::{collections::BTreeSet, sync::Arc};
 
-/// Lets one request through at a time, once every live run stands at the gate.
-struct Seeded(Mutex<Order>);
-
-struct Order {
-    live: BTreeSet<String>,
-    waiting: BTreeMap<String, VecDeque<oneshot::Sender<()>>>,
-    busy: bool,
-    step: u64,
-    /// At these steps the turn goes to another run.
-    preemptions: Vec<u64>,
-    favoured: usize,
-    /// At these steps the pull request is closed, or opened again.
-    happenings: Vec<(u64, bool)>,
-    happen: Box<dyn Fn(bool) + Send>,
-}
-
-fn next(seed: &mut u64) -> u64 {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    *seed
-}
-
-impl Seeded {
-    fn new(seed: u64, runs: &[&str], happen: impl Fn(bool) + Send + 'static) -> Arc<Self> {
-        let mut chance = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut steps = |n: usize| (0..n).map(|_| next(&mut chance) % 45).collect::<Vec<_>>();
-        let preemptions = steps(3);
-        let mut changes = steps(2);
-        changes.sort_unstable();
-        Arc::new(Self(Mutex::new(Order {
-            live: runs.iter().map(|run| (*run).to_owned()).collect(),
-            waiting: BTreeMap::new(),
-            busy: false,
-            step: 0,
-            preemptions,
-            favoured: seed as usize,
-            happenings: changes.into_iter().zip([false, true]).collect(),
-            happen: Box::new(happen),
-        })))
-    }
-
-    fn ended(&self, run: &str) {
-        let mut order = self.0.lock().unwrap();
-        order.live.remove(run);
-        order.pick();
-    }
-}
-
-impl Order {
-    fn pick(&mut self) {
-        if self.busy || self.waiting.is_empty() || !self.live.iter().all(|run| self.waiting.contains_key(run))
-        {
-            return;
-        }
-        self.step += 1;
-        while let Some((_, open)) = self.happenings.first().filter(|(at, _)| *at <= self.step).copied() {
-            self.happenings.remove(0);
-            (self.happen)(open);
-        }
-        self.favoured += self.preemptions.iter().filter(|at| **at == self.step).count();
-        let runs: Vec<String> = self.waiting.keys().cloned().collect();
-        let run = runs[self.favoured % runs.len()].clone();
-        let queue = self.waiting.get_mut(&run).unwrap();
-        let turn = queue.pop_front().unwrap();
-        if queue.is_empty() {
-            self.waiting.remove(&run);
-        }
-        // Whoever waited may have been cut off since; then the turn is nobody's.
-        self.busy = turn.send(()).is_ok();
-        if !self.busy {
-            self.pick();
-        }
-    }
-}
-
-impl Turns for Seeded {
-    fn wait<'a>(&'a self, run: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let turn = {
-                let mut order = self.0.lock().unwrap();
-                let (give, turn) = oneshot::channel();
-                order.waiting.entry(run.to_owned()).or_default().push_back(give);
-                order.pick();
-                turn
-            };
-            let _ = turn.await;
-        })
-    }
-    fn done(&self, _run: &str) {
-        let mut order = self.0.lock().unwrap();
-        order.busy = false;
-        order.pick();
-    }
-}
+/// Among so many first requests turns are taken away, and things happen.
+const STEPS: u64 = 45;
 
 /// All runs at once; their outcomes in order.
 async fn at_once(stage: &Stage, turns: &Arc<Seeded>, runs: &[(&str, u64)]) -> Vec<String> {
@@ -128,7 +31,7 @@ async fn at_once(stage: &Stage, turns: &Arc<Seeded>, runs: &[(&str, u64)]) -> Ve
         outcome
     }));
     let outcomes = outcomes.await;
-    turns.0.lock().unwrap().happenings.clear();
+    drop(turns.unhappened());
     outcomes
 }
 
@@ -155,9 +58,12 @@ async fn opened_closed_and_reopened_in_any_order_of_requests_it_stands_as_it_is_
         for number in [1, 2] {
             stage.set_open(number, true);
         }
-        let changing = stage.clone();
+        let changed = [false, true].map(|open| {
+            let stage = stage.clone();
+            Box::new(move || stage.set_open(1, open)) as Happening
+        });
         let runs = [("opened", 1), ("closed", 1), ("reopened", 1), ("other", 2)];
-        let turns = Seeded::new(seed, &runs.map(|(run, _)| run), move |open| changing.set_open(1, open));
+        let turns = Seeded::new(seed, &runs.map(|(run, _)| run), STEPS, changed.into(), Absent::Never);
         let outcomes = at_once(&stage, &turns, &runs).await;
         let what = format!("seed {seed}: {outcomes:?}");
         // The events that come after both changes: whatever the runs met, these see the pull request as it is.
@@ -186,7 +92,7 @@ async fn beside_the_old_tool_no_address_is_verified_for_two_and_a_lost_entry_is_
             stage.set_open(number, true);
         }
         let runs = [("one", 1), ("two", 2), ("old", 0)];
-        let turns = Seeded::new(seed, &runs.map(|(run, _)| run), |_| {});
+        let turns = Seeded::new(seed, &runs.map(|(run, _)| run), STEPS, vec![], Absent::Never);
         let outcomes = at_once(&stage, &turns, &runs).await;
         let what = format!("seed {seed}: {outcomes:?}");
         let pool = |stage: &Stage| {

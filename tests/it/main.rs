@@ -57,6 +57,7 @@ mod terminal;
 mod test_script;
 mod tests_step;
 mod tidy;
+mod turns;
 mod vault;
 mod vault_client;
 mod workloads;

@@ -1,5 +1,6 @@
 //! One world, and the processes that run in it.
 
+use super::resting::Resting;
 use crate::bed::{MOUNT, ROOT, crypto, document};
 use berth::{
     assemble::{self, Outside},
@@ -16,7 +17,7 @@ use berth::{
         holder::Holder,
         intent::Occasion,
         name_server::NameServer,
-        report::Report,
+        report::{Outcome, Report},
     },
     engine::{Engine, Event, Ids, Pace as Tries, Pulls, Retry},
     rehearsal::{
@@ -36,19 +37,11 @@ use jiff::SignedDuration;
 use serde_json::json;
 use std::{
     future::pending,
-    sync::{Arc, MutexGuard, OnceLock},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 use tempfile::TempDir;
-
-/// The world's own runtime: it outlives every process.
-fn ground() -> &'static tokio::runtime::Runtime {
-    static GROUND: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    GROUND.get_or_init(|| {
-        crypto();
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-    })
-}
+use tokio::runtime::{Builder, Runtime};
 
 pub(super) fn sha(of: char) -> String {
     of.to_string().repeat(40)
@@ -67,6 +60,10 @@ pub(super) fn close(served: &Served) {
     }
 }
 
+pub(super) fn reopen(served: &Served) {
+    served.lock().github.reopen(REPOSITORY, NUMBER, "ada").unwrap();
+}
+
 pub(super) fn push(served: &Served, commit: char) {
     served.lock().github.push(REPOSITORY, NUMBER, "ada", &sha(commit)).unwrap();
 }
@@ -75,6 +72,10 @@ pub(super) struct Bed {
     pub(super) served: Served,
     pub(super) clock: Clock,
     settings: Settings,
+    /// The runs that have nothing to do until something happens.
+    pub(super) resting: Resting,
+    /// The world's own runtime: it outlives every process.
+    _ground: Runtime,
     _files: TempDir,
 }
 
@@ -86,23 +87,33 @@ impl Bed {
     /// With this app file, and this beside it.
     pub(super) fn of(app: &str, manifests: &str) -> Self {
         let vault = vec!["ephemeral-clusters/pr-shop-42/secrets".to_owned()];
+        crypto();
         let given = Given { head: sha('a'), vault, ..Given::default() };
-        let world = World::example(&Credentials::default(), &given).unwrap();
-        let clock = Clock::stepped(world.now());
-        let served = ground().block_on(Served::start(world)).unwrap();
-        served.play(Pace::AT_ONCE);
+        let mut world = World::example(&Credentials::default(), &given).unwrap();
         // The shell tool leaves it like this, too.
-        served.lock().vault.put(&format!("{ROOT}/ip-allocations"), serde_json::Map::new());
+        world.vault.put(&format!("{ROOT}/ip-allocations"), serde_json::Map::new());
         let role = TokenRole::default().allowing("preview", Vec::new()).orphans();
-        served.lock().vault.add_token_role("berth-environment", role);
+        world.vault.add_token_role("berth-environment", role);
         // Somebody else's, and so is the rest of the document.
-        served
-            .lock()
-            .vault
-            .put("cluster-secret-store/secrets", document(json!({"OTHER": "kept", "PR_KUBECONFIG": OTHERS})));
+        let others = document(json!({"OTHER": "kept", "PR_KUBECONFIG": OTHERS}));
+        world.vault.put("cluster-secret-store/secrets", others);
+        let clock = Clock::stepped(world.now());
+        let (resting, mut ground) = (Resting::default(), Builder::new_multi_thread());
+        ground.worker_threads(1);
+        let ground = resting.of("the world", ground);
+        let served = ground.block_on(Served::start(world)).unwrap();
+        served.play(Pace::AT_ONCE);
         served.gate.invariant(super::invariants::no_address_twice);
         let (settings, _files) = settings(app, manifests);
-        Self { served, clock, settings, _files }
+        Self { served, clock, settings, resting, _ground: ground, _files }
+    }
+
+    /// Where an environment stands already.
+    pub(super) fn standing() -> Self {
+        let bed = Self::new();
+        let report = bed.run("earlier", Occasion::Event).unwrap();
+        assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+        bed
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
@@ -138,7 +149,7 @@ impl Bed {
     }
 
     pub(super) fn reopen(&self) {
-        self.world().github.reopen(REPOSITORY, NUMBER, "ada").unwrap();
+        reopen(&self.served);
     }
 
     /// What was provisioned, each by its uid.
@@ -201,29 +212,18 @@ impl Bed {
     }
 
     fn process(&self, run: &str, occasion: Occasion, times: usize) -> Option<Report> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = self.resting.process(run);
         let report = runtime.block_on(async {
-            let (engine, machine) = (self.engine(run), Clock::system());
+            let engine = self.engine(run);
             let event = Event { holder: holder(), occasion };
-            let time = async {
-                // So often in a row: as long as somebody is at it, nobody is stuck.
-                let mut idle = 0;
-                while idle < times {
-                    let before = self.served.gate.log().len();
-                    machine.pass(Duration::from_millis(80)).await;
-                    idle = if before == self.served.gate.log().len() { idle + 1 } else { 0 };
-                    if idle > 0 {
-                        self.pass(21);
-                    }
-                }
-                machine.pass(Duration::from_secs(20)).await;
-            };
+            let time = self.resting.pass(&self.served, &self.clock, times);
             tokio::select! {
                 report = engine.handle(&event, pending()) => Some(report),
                 () = self.served.gate.death(run) => None,
                 () = time => panic!("{run}: a wait that nothing wakes:\n{}", self.log()),
             }
         });
+        self.resting.ended(run);
         runtime.shutdown_background();
         report
     }
@@ -296,10 +296,10 @@ providers:
     vault-token: {policies: [preview]}
 ";
 
-const APP: &str = "version: 1\ndeploy: {manifests: app.yaml}\n";
+pub(super) const APP: &str = "version: 1\ndeploy: {manifests: app.yaml}\n";
 
 /// What tells which commit was deployed last.
-const MANIFESTS: &str = "\
+pub(super) const MANIFESTS: &str = "\
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: shop}

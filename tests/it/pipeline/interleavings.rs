@@ -1,135 +1,63 @@
 //! Two processes at once, their requests let through one at a time in an order that a seed picks, while the pull request is
 //! pushed to, closed, reopened: what stands at the end is what it says.
 
-use super::bed::{Bed, sha};
+use super::{
+    bed::{APP, Bed, MANIFESTS, close, push, sha},
+    canonical::same,
+};
+use crate::turns::{Absent, Happening, Seeded};
 use berth::{
-    domain::{intent::Occasion, report::Outcome},
-    rehearsal::gate::Turns,
+    domain::{
+        intent::Occasion,
+        report::{Outcome, Report},
+    },
+    rehearsal::Request,
 };
-use futures::future::BoxFuture;
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::sync::oneshot;
+use serde_json::Value;
+use std::{collections::BTreeSet, time::Duration};
 
-/// A run that waits for the world does not come to the gate: then the others go on without it.
-const GUESS: Duration = Duration::from_millis(20);
+/// Among so many first requests turns are taken away, and things happen.
+const STEPS: u64 = 110;
+/// A run that rests for so long waits for the world, not for a request of its own to arrive.
+const MOMENT: Duration = Duration::from_millis(5);
 
-struct Seeded(Mutex<Order>);
-
-struct Order {
-    live: BTreeSet<String>,
-    waiting: BTreeMap<String, VecDeque<oneshot::Sender<()>>>,
-    busy: bool,
-    step: u64,
-    /// At these steps the turn goes to another run.
-    preemptions: Vec<u64>,
-    favoured: usize,
-    /// At this step it happens.
-    happening: Option<(u64, Box<dyn FnOnce() + Send>)>,
-}
-
-fn next(seed: &mut u64) -> u64 {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    *seed
-}
-
-impl Seeded {
-    fn new(seed: u64, runs: [&str; 2], happens: impl FnOnce() + Send + 'static) -> Arc<Self> {
-        let mut chance = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let preemptions = (0..3).map(|_| next(&mut chance) % 110).collect();
-        let at = next(&mut chance) % 60;
-        Arc::new(Self(Mutex::new(Order {
-            live: runs.iter().map(|run| (*run).to_owned()).collect(),
-            waiting: BTreeMap::new(),
-            busy: false,
-            step: 0,
-            preemptions,
-            favoured: seed as usize,
-            happening: Some((at, Box::new(happens))),
-        })))
-    }
-
-    fn ended(&self, run: &str) {
-        let mut order = self.0.lock().unwrap();
-        order.live.remove(run);
-        order.pick(false);
-    }
-}
-
-impl Order {
-    fn pick(&mut self, guess: bool) {
-        let all = self.live.iter().all(|run| self.waiting.contains_key(run));
-        if self.busy || self.waiting.is_empty() || !all && !guess {
-            return;
-        }
-        self.step += 1;
-        if self.happening.as_ref().is_some_and(|(at, _)| *at <= self.step)
-            && let Some((_, happen)) = self.happening.take()
-        {
-            happen();
-        }
-        self.favoured += self.preemptions.iter().filter(|at| **at == self.step).count();
-        let runs: Vec<String> = self.waiting.keys().cloned().collect();
-        let run = runs[self.favoured % runs.len()].clone();
-        let queue = self.waiting.get_mut(&run).unwrap();
-        let turn = queue.pop_front().unwrap();
-        if queue.is_empty() {
-            self.waiting.remove(&run);
-        }
-        // Whoever waited may have been cut off since; then the turn is nobody's.
-        self.busy = turn.send(()).is_ok();
-        if !self.busy {
-            self.pick(guess);
-        }
-    }
-}
-
-impl Turns for Seeded {
-    fn wait<'a>(&'a self, run: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let mut turn = {
-                let mut order = self.0.lock().unwrap();
-                let (give, turn) = oneshot::channel();
-                order.waiting.entry(run.to_owned()).or_default().push_back(give);
-                order.pick(false);
-                turn
-            };
-            while tokio::time::timeout(GUESS, &mut turn).await.is_err() {
-                self.0.lock().unwrap().pick(true);
-            }
-        })
-    }
-    fn done(&self, _run: &str) {
-        let mut order = self.0.lock().unwrap();
-        order.busy = false;
-        order.pick(false);
-    }
-}
-
-fn at_once(bed: &Bed, seed: u64, happens: impl FnOnce() + Send + 'static) -> [Option<Outcome>; 2] {
-    let runs = ["one", "two"];
-    let turns = Seeded::new(seed, runs, happens);
+fn at_once(bed: &Bed, seed: u64, happenings: Vec<Happening>) -> [Report; 2] {
+    let (runs, resting) = (["one", "two"], bed.resting.clone());
+    let absent = Absent::AtRest(MOMENT, Box::new(move |run| resting.has(run)));
+    let turns = Seeded::new(seed, &runs, STEPS, happenings, absent);
     bed.served.gate.schedule(turns.clone());
-    let outcomes = std::thread::scope(|scope| {
+    let reports = std::thread::scope(|scope| {
         let threads = runs.map(|run| {
             let turns = turns.clone();
             scope.spawn(move || {
                 let report = bed.run_beside(run, Occasion::Event);
                 turns.ended(run);
-                report.and_then(|report| report.outcome)
+                report.unwrap()
             })
         });
         threads.map(|thread| thread.join().unwrap())
     });
-    // What did not happen in that many steps happens now.
-    let happening = turns.0.lock().unwrap().happening.take();
-    happening.into_iter().for_each(|(_, happen)| happen());
-    outcomes
+    turns.unhappened().into_iter().for_each(|happen| happen());
+    reports
+}
+
+fn outcomes(reports: &[Report; 2]) -> String {
+    format!("{:?}", reports.each_ref().map(|report| &report.outcome))
+}
+
+fn pushed(bed: &Bed, commit: char) -> Happening {
+    let served = bed.served.clone();
+    Box::new(move || push(&served, commit))
+}
+
+fn closed(bed: &Bed) -> Happening {
+    let served = bed.served.clone();
+    Box::new(move || close(&served))
+}
+
+fn reopened(bed: &Bed) -> Happening {
+    let served = bed.served.clone();
+    Box::new(move || super::bed::reopen(&served))
 }
 
 /// A seed is some hundred requests; `SEEDS=2000` is for a long night.
@@ -140,45 +68,121 @@ fn seeds() -> u64 {
     }
 }
 
+/// The end of the environment, once nobody is at it any more. What a superseded run had under way is found when the
+/// addresses are to be freed: they cool once more then.
+fn end(bed: &Bed) {
+    close(&bed.served);
+    bed.run_beside("closed", Occasion::Event);
+    for sweep in ["freed", "freed-again"] {
+        bed.pass(601);
+        bed.run_beside(sweep, Occasion::Sweep);
+    }
+}
+
+fn gone() -> String {
+    let bed = Bed::standing();
+    end(&bed);
+    bed.canonical()
+}
+
 #[test]
-fn pushed_to_while_two_runs_are_at_it_the_newer_commit_is_what_runs() {
-    let mut outcomes = BTreeSet::new();
+fn pushed_to_while_two_runs_are_at_it_the_newer_commit_is_what_runs_and_nothing_was_provisioned_twice() {
+    let mut all = BTreeSet::new();
     for seed in 1..=seeds() {
         let bed = Bed::new();
-        let changing = bed.served.clone();
-        let both = at_once(&bed, seed, move || super::bed::push(&changing, 'b'));
-        let what = format!("seed {seed}: {both:?}\n{}", bed.log());
+        bed.served.gate.invariant(super::invariants::provisioned_once());
+        let both = outcomes(&at_once(&bed, seed, vec![pushed(&bed, 'b')]));
+        let what = format!("seed {seed}: {both}\n{}", bed.log());
         // The push has an event of its own.
         let last = bed.run("last", Occasion::Event).unwrap();
         assert_eq!(last.outcome, Some(Outcome::Ready), "{what}");
         assert_eq!(bed.deployed(), Some(sha('b')), "{what}");
-        bed.end();
         bed.unbroken();
-        outcomes.insert(format!("{both:?}"));
+        all.insert(both);
     }
-    println!("{outcomes:#?}");
-    assert!(outcomes.len() > 1, "the seeds make no difference: {outcomes:?}");
+    assert!(all.len() > 1, "the seeds make no difference: {all:?}");
 }
 
 #[test]
 fn closed_while_it_comes_up_nothing_is_left_in_the_end() {
-    let gone = {
-        let bed = Bed::new();
-        bed.end();
-        bed.canonical()
-    };
+    let gone = gone();
     for seed in 1..=seeds() {
         let bed = Bed::new();
-        let changing = bed.served.clone();
-        let both = at_once(&bed, seed, move || super::bed::close(&changing));
-        let what = format!("seed {seed}: {both:?}\n{}", bed.log());
-        bed.run_beside("closed", Occasion::Event);
-        // What a superseded run had under way is found when the addresses are to be freed: they cool once more then.
-        for sweep in ["freed", "freed-again"] {
-            bed.pass(601);
-            bed.run_beside(sweep, Occasion::Sweep);
-        }
-        super::canonical::same(&bed.canonical(), &gone, &what);
+        let both = outcomes(&at_once(&bed, seed, vec![closed(&bed)]));
+        let what = format!("seed {seed}: {both}\n{}", bed.log());
+        end(&bed);
+        same(&bed.canonical(), &gone, &what);
         bed.unbroken();
     }
+}
+
+#[test]
+fn reopened_while_it_goes_down_it_stands_in_the_end_and_closed_again_it_goes_without_a_trace() {
+    let gone = gone();
+    let mut all = BTreeSet::new();
+    for seed in 1..=seeds() {
+        let bed = Bed::standing();
+        close(&bed.served);
+        let both = outcomes(&at_once(&bed, seed, vec![reopened(&bed)]));
+        let what = format!("seed {seed}: {both}\n{}", bed.log());
+        let last = bed.run_beside("last", Occasion::Event).unwrap();
+        assert_eq!(last.outcome, Some(Outcome::Ready), "{what}");
+        assert_eq!(bed.deployed(), Some(sha('a')), "{what}");
+        end(&bed);
+        same(&bed.canonical(), &gone, &what);
+        bed.unbroken();
+        all.insert(both);
+    }
+    assert!(all.len() > 1, "the seeds make no difference: {all:?}");
+}
+
+/// Two runs at a standing environment that is pushed to once before and once meanwhile: whether what the last of them to be
+/// ready says that it runs is what runs, in each of its objects.
+fn runs_what_it_says(seed: u64, prepare: impl FnOnce(&Bed)) -> Result<(), String> {
+    let objects = [1, 2, 3, 4, 5, 6].map(|n| MANY.replace("{n}", &n.to_string()));
+    let bed = Bed::of(APP, &format!("{MANIFESTS}{}", objects.concat()));
+    assert_eq!(bed.run("earlier", Occasion::Event).unwrap().outcome, Some(Outcome::Ready), "{}", bed.log());
+    push(&bed.served, 'b');
+    prepare(&bed);
+    let both = at_once(&bed, seed, vec![pushed(&bed, 'c')]);
+    let ready = both.iter().filter(|report| report.outcome == Some(Outcome::Ready));
+    let last = ready.max_by_key(|report| report.generation).unwrap();
+    let said = last.head_sha.as_ref().map(ToString::to_string);
+    let world = bed.world();
+    let all = world.environment.all("configmaps").filter(|(_, name, _)| name.starts_with("shop-"));
+    let runs: BTreeSet<_> =
+        all.map(|(.., object)| object["data"]["commit"].as_str().map(str::to_owned)).collect();
+    drop(world);
+    if runs == BTreeSet::from([said.clone()]) {
+        return Ok(());
+    }
+    Err(format!("seed {seed}: {said:?} is said, {runs:?} runs\n{}", bed.log()))
+}
+
+const MANY: &str = "\
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: shop-{n}}
+data: {commit: \"${HEAD_SHA}\"}
+";
+
+/// Takes the fence off the objects: no write says any more what it has seen.
+fn unfenced(request: &mut Request) {
+    if let Some(metadata) = request.body.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|field, _| field != "resourceVersion" && field != "uid");
+    }
+    if let Some(options) = request.body.as_object_mut().filter(|_| request.method == "DELETE") {
+        options.remove("preconditions");
+    }
+}
+
+#[test]
+fn what_is_said_to_run_is_what_runs_and_without_the_fence_at_the_objects_it_is_not() {
+    for seed in 1..=seeds() {
+        runs_what_it_says(seed, |_| {}).unwrap();
+    }
+    let unfenced = |seed: &u64| runs_what_it_says(*seed, |bed| bed.served.gate.alter(unfenced)).is_err();
+    let noticed = (1..2000).find(unfenced);
+    assert!(noticed.is_some(), "no seed notices that the fence is gone");
 }

@@ -2,7 +2,7 @@
 
 use berth::rehearsal::{Request, World};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Two Clusters at work never have one address, and what is at work stands in the pool under its own name.
 pub(super) fn no_address_twice(world: &World, _: &Request) -> Result<(), String> {
@@ -22,4 +22,19 @@ pub(super) fn no_address_twice(world: &World, _: &Request) -> Result<(), String>
         }
     }
     Ok(())
+}
+
+/// Of one environment there is one machine ever, and its address is never another.
+pub(super) fn provisioned_once() -> impl FnMut(&World, &Request) -> Result<(), String> + Send + 'static {
+    let (mut machines, mut hosts) = (BTreeSet::new(), BTreeSet::new());
+    move |world, _| {
+        let all = world.kubernetes.all("machines.cluster.x-k8s.io");
+        machines.extend(all.map(|(_, _, machine)| machine["metadata"]["uid"].to_string()));
+        let all = world.kubernetes.all("clusters.cluster.x-k8s.io");
+        hosts.extend(all.map(|(_, _, cluster)| cluster["spec"]["controlPlaneEndpoint"]["host"].to_string()));
+        if machines.len() > 1 || hosts.len() > 1 {
+            return Err(format!("provisioned twice: {machines:?} at {hosts:?}"));
+        }
+        Ok(())
+    }
 }

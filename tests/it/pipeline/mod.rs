@@ -5,4 +5,5 @@ mod canonical;
 mod crash;
 mod interleavings;
 mod invariants;
+mod resting;
 mod stories;
