@@ -5,6 +5,7 @@
     reason = "a test that meets what it did not expect shall end there"
 )]
 
+mod account;
 mod api_server;
 mod apply;
 mod attending;
@@ -57,6 +58,7 @@ mod terminal;
 mod test_script;
 mod tests_step;
 mod tidy;
+mod unread;
 mod vault;
 mod vault_client;
 mod workloads;
