@@ -11,6 +11,7 @@ use super::{
     failed::Failed,
     object::Object,
     observe::{KINDS, Look, When, name_is_sound, requests},
+    request,
 };
 use crate::domain::claim::ObjectName;
 use anyhow::Result;
@@ -38,7 +39,7 @@ impl Kubernetes {
             PatchParams { dry_run: true, field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let nothing = Patch::Merge(json!({}));
         let asked = requests(&served, name.namespace.as_deref()).patch(&name.name, &params, &nothing);
-        let object = match super::request::<Value>(&self.client, asked, self.limit).await {
+        let object = match request::<Value>(&self.client, asked, self.limit).await {
             Ok(value) => Object::parse(&name.api_version, &name.kind, value).and_then(|object| {
                 let is_meant = object.name() == name;
                 is_meant.then_some(Some(object)).ok_or_else(|| Denial::garbled("it is another object"))

@@ -2,9 +2,10 @@
 //! consistent pages, watches, and metav1.Status for everything that is refused.
 //!
 //! In reading order: `kinds` are served (`builtin` or by `definitions`) and told by `discovery`; `accounts` says who
-//! asks and what they may, a path names a `target`, `requests` says what is asked, `list`, `write`, `patch`, `apply` and `delete` do it, `admit` says what an object must be
-//! (`schema`, `rules`, `validate`, `workloads`, `builtin_defaults`, `quantity`), `webhooks` are asked too, `ownership` who owns which of its `fields` (`merge`, `shape`),
-//! `logs` what containers said, `watch` tells what has happened, `refusal` how the server says no, `select` are the selectors.
+//! asks and what they may, a path names a `target`, `requests` says what is asked, `list`, `write`, `patch`, `apply` and
+//! `delete` do it, `admit` says what an object must be (`schema`, `rules`, `validate`, `workloads`, `builtin_defaults`,
+//! `quantity`), `webhooks` are asked too, `ownership` who owns which of its `fields` (`merge`, `shape`), `logs` what
+//! containers said, `watch` tells what has happened, `refusal` how the server says no, `select` are the selectors.
 //! What the cluster does by itself is in `collect`; what other controllers do, in `controllers`.
 //!
 //! Here is its state: one map of objects, one version for all of them, and the last events.

@@ -104,8 +104,9 @@ async fn an_app_is_handed_over_and_taken_back_by_an_account_that_reads_no_secret
         ("DELETE", format!("{secrets}/{OWN}"), "only what carries the label"),
     ] {
         let request = Request::builder().method(method).uri(&path);
-        let request = request.header("content-type", "application/merge-patch+json");
-        match client.request::<Value>(request.body(b"{}".to_vec()).unwrap()).await {
+        let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let request = request.header("content-type", kind).body(b"{}".to_vec()).unwrap();
+        match client.request::<Value>(request).await {
             Err(kube::Error::Api(status)) => {
                 assert!(status.is_forbidden() || status.code == 422, "{method} {path}: {status:?}");
                 assert!(status.message.contains(denied), "{method} {path}: {status:?}");
