@@ -5,6 +5,8 @@
     reason = "a test that meets what it did not expect shall end there"
 )]
 
+#[path = "../it/account.rs"]
+mod account;
 #[path = "../it/api_server/mod.rs"]
 mod api_server;
 #[path = "../it/apply.rs"]
@@ -30,6 +32,8 @@ mod servers;
 mod stores;
 #[path = "../it/taking.rs"]
 mod taking;
+#[path = "../it/unread.rs"]
+mod unread;
 #[path = "../it/vault_server.rs"]
 #[macro_use]
 mod vault_server;

@@ -46,13 +46,14 @@ use std::{
 use tokio::sync::Semaphore;
 
 /// Met only by what hangs.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// An API server with a namespace for one fact.
 pub(crate) trait UnderTest: Send + Sync {
     /// A client that may do everything.
     fn client(&self) -> Client;
-    /// A client of an account that may ask for the server's kinds, and nothing else.
+    /// A client of the namespace's service account `default`, which may ask for the server's kinds and who it is, and nothing
+    /// else.
     fn powerless(&self) -> Client;
     /// Exists, is empty, and is this fact's own. What has no namespace is called after it.
     fn namespace(&self) -> &str;
@@ -60,7 +61,7 @@ pub(crate) trait UnderTest: Send + Sync {
 
 /// Lets requests through, counts them, and may hold those back or answer those that `on` picks.
 #[derive(Clone)]
-struct Through {
+pub(crate) struct Through {
     inner: Client,
     sent: Arc<Mutex<Vec<String>>>,
     on: Arc<Picks>,
@@ -68,14 +69,14 @@ struct Through {
 
 type Picks = dyn Fn(&Request<Body>) -> Picked + Send + Sync;
 
-enum Picked {
+pub(crate) enum Picked {
     Pass,
     Hold(Arc<Hold>),
     Answer(u16, Value),
 }
 
 /// Requests that have come, and leave to go on.
-struct Hold {
+pub(crate) struct Hold {
     come: Semaphore,
     go: Semaphore,
 }
@@ -95,17 +96,17 @@ impl Hold {
 }
 
 impl Through {
-    fn new(inner: Client, on: impl Fn(&Request<Body>) -> Picked + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(inner: Client, on: impl Fn(&Request<Body>) -> Picked + Send + Sync + 'static) -> Self {
         Self { inner, sent: Arc::default(), on: Arc::new(on) }
     }
-    fn counting(inner: Client) -> Self {
+    pub(crate) fn counting(inner: Client) -> Self {
         Self::new(inner, |_| Picked::Pass)
     }
-    fn kubernetes(&self) -> Kubernetes {
+    pub(crate) fn kubernetes(&self) -> Kubernetes {
         kubernetes(Client::new(self.clone(), "default"))
     }
     /// What has been sent since the last time, sorted.
-    fn taken(&self) -> Vec<String> {
+    pub(crate) fn taken(&self) -> Vec<String> {
         let mut sent = std::mem::take(&mut *self.sent.lock().unwrap());
         sent.sort();
         sent
@@ -147,15 +148,15 @@ impl tower_service::Service<Request<Body>> for Through {
 }
 
 /// A clock that stands still.
-fn stepped() -> Clock {
+pub(crate) fn stepped() -> Clock {
     Clock::stepped("2026-01-05T12:00:00Z".parse().unwrap())
 }
 
-fn kubernetes(client: Client) -> Kubernetes {
+pub(crate) fn kubernetes(client: Client) -> Kubernetes {
     Kubernetes::new(client, LIMIT, Clock::system())
 }
 
-fn name_of(object: &Value) -> ObjectName {
+pub(crate) fn name_of(object: &Value) -> ObjectName {
     let text = |path: &str| object.pointer(path).and_then(Value::as_str).map(str::to_owned);
     ObjectName {
         api_version: text("/apiVersion").unwrap(),
@@ -165,7 +166,7 @@ fn name_of(object: &Value) -> ObjectName {
     }
 }
 
-fn config(at: &impl UnderTest, name: &str, data: Value) -> Value {
+pub(crate) fn config(at: &impl UnderTest, name: &str, data: Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": at.namespace()}, "data": data,
     })
@@ -218,13 +219,13 @@ async fn look(at: &impl UnderTest, object: &Value) -> Seen {
 }
 
 /// The object, which is there.
-async fn there(at: &impl UnderTest, object: &Value) -> Value {
+pub(crate) async fn there(at: &impl UnderTest, object: &Value) -> Value {
     let seen = look(at, object).await;
     seen.object().unwrap_or_else(|| panic!("{} is not there", seen.name())).value().clone()
 }
 
 #[track_caller]
-fn is(kind: Kind, exit: Exit, error: &anyhow::Error) {
+pub(crate) fn is(kind: Kind, exit: Exit, error: &anyhow::Error) {
     assert_eq!((Failure::of(error), errors::exit(error)), (kind, exit), "{}", errors::render(error));
 }
 
@@ -1185,6 +1186,8 @@ macro_rules! facts {
         }
     };
 }
+pub(crate) use facts;
+
 facts! {
     what_is_applied_is_there_with_its_marks
     a_look_that_finds_nothing_different_writes_nothing

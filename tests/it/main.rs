@@ -5,6 +5,7 @@
     reason = "a test that meets what it did not expect shall end there"
 )]
 
+mod account;
 mod api_server;
 mod apply;
 mod attending;
@@ -58,6 +59,7 @@ mod test_script;
 mod tests_step;
 mod tidy;
 mod turns;
+mod unread;
 mod vault;
 mod vault_client;
 mod workloads;

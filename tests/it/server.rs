@@ -10,8 +10,9 @@ use berth::{
 use kube::Client;
 use serde_json::json;
 
-/// The run of the account that may nothing.
+/// The run of the account that may nothing, and its token.
 const POWERLESS: &str = "powerless";
+const ADMIN: &str = "admin";
 
 pub(crate) struct Server {
     bed: Bed,
@@ -21,17 +22,22 @@ impl Server {
     pub(crate) async fn fresh() -> Self {
         let bed = Bed::start().await;
         bed.world().kubernetes.add_namespace("fact");
+        bed.world().kubernetes.add_user(ADMIN, "admin");
+        bed.world().kubernetes.add_user(POWERLESS, "system:serviceaccount:fact:default");
         bed.gate().rule(refuse);
         Self { bed }
     }
 
     fn run(&self, run: &str) -> Client {
-        for_url(&self.bed.served.url(rehearsal::Server::Kubernetes), None, run).unwrap()
+        let token = Some(run.to_owned().into());
+        for_url(&self.bed.served.url(rehearsal::Server::Kubernetes), token, run).unwrap()
     }
 }
 
 fn refuse(request: &Request) -> Verdict {
-    if request.run != POWERLESS || request.path.len() == 1 {
+    let is_everybodys =
+        request.path.len() == 1 || request.path.last().is_some_and(|last| last == "selfsubjectreviews");
+    if request.run != POWERLESS || is_everybodys {
         return Verdict::Pass;
     }
     let status = json!({
@@ -43,7 +49,7 @@ fn refuse(request: &Request) -> Verdict {
 
 impl UnderTest for Server {
     fn client(&self) -> Client {
-        self.run("admin")
+        self.run(ADMIN)
     }
     fn powerless(&self) -> Client {
         self.run(POWERLESS)

@@ -24,6 +24,7 @@ mod over;
 pub mod readiness;
 mod request;
 mod survey;
+mod unread;
 mod wait;
 mod watch;
 mod write;

@@ -29,6 +29,8 @@ use std::{
     sync::Arc,
 };
 
+/// What every look begins with.
+pub(super) const KINDS: &str = "find out which kinds the API server has";
 /// Requests side by side. More only queue up in the server.
 pub(super) const IN_FLIGHT: usize = 16;
 
@@ -41,9 +43,20 @@ pub(super) struct Look {
     pub(super) only: Option<String>,
     /// If it was of those with these labels alone.
     pub(super) labels: Option<String>,
-    /// A watch from here misses nothing.
-    pub(super) version: String,
+    pub(super) when: When,
 }
+
+/// When a look was made.
+#[derive(Debug)]
+pub(super) enum When {
+    /// At this version: a watch from here misses nothing.
+    At(String),
+    /// Only a listing tells it.
+    Untold,
+}
+
+/// No object's: a store's first version is its own. An apply that expects it makes only what is not there.
+const NEVER: &str = "1";
 
 impl Look {
     pub(super) fn requests(&self) -> Requests {
@@ -74,9 +87,17 @@ pub struct Seen {
 }
 
 impl Seen {
+    pub(super) fn new(
+        name: ObjectName,
+        object: Option<Object>,
+        look: Option<Arc<Look>>,
+        kubernetes: Kubernetes,
+    ) -> Self {
+        Self { name, object, look, kubernetes }
+    }
     /// One of all that was looked at.
     pub(super) fn of(object: Object, look: Arc<Look>, kubernetes: Kubernetes) -> Self {
-        Self { name: object.name().clone(), object: Some(object), look: Some(look), kubernetes }
+        Self::new(object.name().clone(), Some(object), Some(look), kubernetes)
     }
     /// What was looked for.
     pub fn name(&self) -> &ObjectName {
@@ -86,10 +107,13 @@ impl Seen {
     pub fn object(&self) -> Option<&Object> {
         self.object.as_ref()
     }
-    /// What a write must expect: the object's version, or, of an absent one, that of the listing.
+    /// What a write must expect: the object's version, or, of an absent one, that of the listing if there was one.
     pub(super) fn version(&self) -> Option<&str> {
-        let listed = self.look.as_ref().map(|look| look.version.as_str());
-        self.object.as_ref().map(Object::version).or(listed)
+        let looked = self.look.as_ref().map(|look| match &look.when {
+            When::At(version) => version,
+            When::Untold => NEVER,
+        });
+        self.object.as_ref().map(Object::version).or(looked)
     }
     /// As an event told it since.
     pub(super) fn now(&mut self, object: Option<Object>) {
@@ -144,19 +168,16 @@ impl Kubernetes {
         let mut scopes: BTreeMap<Scope, BTreeSet<&str>> = BTreeMap::new();
         let mut failed = Vec::new();
         for name in names {
-            if [Some(&name.name), name.namespace.as_ref()].into_iter().flatten().all(|text| is_segment(text))
-            {
-                scopes.entry(Scope::of(name)).or_default().insert(&name.name);
-            } else {
-                let (detail, hint) = ("nothing can be called so", "correct its name and its namespace");
-                failed.push(Failed::ours(format!("read {name}"), Kind::Invalid, detail, hint));
+            match name_is_sound(name) {
+                Ok(()) => drop(scopes.entry(Scope::of(name)).or_default().insert(&name.name)),
+                Err(one) => failed.push(one),
             }
         }
         let kinds = scopes.keys().map(|scope| scope.kind.clone()).collect();
         let served = match self.served(&kinds).await {
             Ok(served) => served,
             Err(denial) => {
-                failed.push(Failed::new("find out which kinds the API server has", denial));
+                failed.push(Failed::new(KINDS, denial));
                 return Err(failed);
             }
         };
@@ -185,7 +206,7 @@ impl Kubernetes {
         let found = found.expect("every scope was listed, or has failed").as_ref();
         let object = found.and_then(|(_, objects)| objects.get(&name.name)).cloned();
         let look = found.map(|(look, _)| look.clone());
-        Seen { name: name.clone(), object, look, kubernetes: self.clone() }
+        Seen::new(name.clone(), object, look, self.clone())
     }
 
     /// `None`: such a kind is not served.
@@ -207,7 +228,7 @@ impl Kubernetes {
         let alone = names.len() == 1 && !served.young;
         let only = names.first().filter(|_| alone).map(|name| (*name).to_owned());
         let namespace = scope.namespace.clone();
-        let mut look = Look { served, namespace, only, labels: None, version: String::new() };
+        let mut look = Look { served, namespace, only, labels: None, when: When::Untold };
         let params = ListParams { field_selector: look.selector(), ..ListParams::default() };
         let listed = list::<Value>(&self.client, &look.requests(), &params, self.limit).await;
         let listing = match listed {
@@ -229,9 +250,17 @@ impl Kubernetes {
         };
         let Listing { items, version } = listing;
         let objects = wanted(scope, names, items).map_err(|denial| Failed::new(doing(), denial))?;
-        look.version = version;
+        look.when = When::At(version);
         Ok(Some((Arc::new(look), objects)))
     }
+}
+
+pub(super) fn name_is_sound(name: &ObjectName) -> Result<(), Failed> {
+    if [Some(&name.name), name.namespace.as_ref()].into_iter().flatten().all(|text| is_segment(text)) {
+        return Ok(());
+    }
+    let (detail, hint) = ("nothing can be called so", "correct its name and its namespace");
+    Err(Failed::ours(format!("read {name}"), Kind::Invalid, detail, hint))
 }
 
 pub(super) fn requests(served: &Served, namespace: Option<&str>) -> Requests {

@@ -8,7 +8,7 @@ use super::{
     failed::Failed,
     list,
     object::Object,
-    observe::{Look, requests},
+    observe::{Look, When, requests},
     watch::Watched,
 };
 use crate::{domain::claim::ObjectName, progress::Wait};
@@ -113,7 +113,7 @@ impl Kubernetes {
             namespace: area.namespace.clone(),
             only: None,
             labels: area.labels.clone(),
-            version,
+            when: When::At(version),
         };
         let look = Arc::new(look);
         let seen = items.into_iter().map(|item| {

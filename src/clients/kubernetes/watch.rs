@@ -8,7 +8,7 @@ use super::{
     failed::Failed,
     list,
     object::Object,
-    observe::{Look, requests},
+    observe::{Look, When, requests},
     open,
 };
 use crate::{
@@ -49,8 +49,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// `None`: the server has forgotten that version, so there are changes.
+    /// `None`: the server has forgotten that version, so there are changes; or none was told.
     pub(super) async fn open(kubernetes: &Kubernetes, look: Arc<Look>) -> Result<Option<Self>, Failed> {
+        let When::At(version) = &look.when else { return Ok(None) };
         let params = WatchParams {
             field_selector: look.selector(),
             label_selector: look.labels.clone(),
@@ -58,7 +59,7 @@ impl Watch {
             bookmarks: false,
             ..WatchParams::default()
         };
-        let asked = look.requests().watch(&params, &look.version);
+        let asked = look.requests().watch(&params, version);
         match open(&kubernetes.client, asked, kubernetes.limit).await {
             Ok(body) => {
                 kubernetes.grown(&look.served).await;
@@ -218,7 +219,8 @@ impl Kubernetes {
             self.learn(crd).await;
             return Ok(true);
         }
-        let look = Look { served, namespace: None, only: None, labels: None, version: listing.version };
+        let look =
+            Look { served, namespace: None, only: None, labels: None, when: When::At(listing.version) };
         let look = Arc::new(look);
         let Some(mut watch) = Watch::open(self, look).await? else { return Ok(false) };
         while let Some(Change { object, gone }) = watch.next().await? {

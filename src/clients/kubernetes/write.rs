@@ -20,7 +20,7 @@ use super::{
     failed::{Failed, NO_SUCH_KIND},
     manifest::{Bundle, ENVIRONMENT, Manifest, marks},
     object::Owner,
-    observe::{IN_FLIGHT, requests},
+    observe::{IN_FLIGHT, KINDS, requests},
     order::Stage,
     over::own,
     request,
@@ -193,9 +193,8 @@ impl Writer<'_> {
     /// In the namespaces that they will have.
     async fn placed(&self, bundle: &Bundle, manifests: Vec<Manifest>) -> Result<Vec<Manifest>> {
         let kinds = manifests.iter().map(|manifest| kind_of(manifest.name())).collect();
-        let doing = "find out which kinds the API server has";
         let served = self.kubernetes.served(&kinds).await;
-        let served = served.map_err(|denial| self.kubernetes.unread(vec![Failed::new(doing, denial)]))?;
+        let served = served.map_err(|denial| self.kubernetes.unread(vec![Failed::new(KINDS, denial)]))?;
         let (mut placed, mut failed) = (Vec::new(), Vec::new());
         for manifest in manifests {
             let name = manifest.name().clone();

@@ -30,10 +30,13 @@ pub(super) async fn entitled(
     clock: &Clock,
     (role, objects): (&ObjectName, &[Value]),
 ) -> Result<Option<Wait>> {
-    match management.observe(&entrance::secret(here.scope)).await {
-        Ok(_) => return Ok(None),
-        Err(error) if Failure::of(&error) == Kind::Refused => {}
-        Err(error) => return Err(error),
+    let may_look = async || match management.observe(&entrance::secret(here.scope)).await {
+        Ok(_) => Ok(true),
+        Err(error) if Failure::of(&error) == Kind::Refused => Ok(false),
+        Err(error) => Err(error),
+    };
+    if may_look().await? {
+        return Ok(None);
     }
     let namespace = objects
         .iter()
@@ -41,6 +44,9 @@ pub(super) async fn entitled(
     let bound = binding(here.scope, role, &management.account().await?);
     let bundle = Bundle::of(namespace.cloned().chain([bound]))?.keeping_what_stands();
     management.writer(here.fence).apply(&bundle).await?;
+    if may_look().await? {
+        return Ok(None);
+    }
     // Who decides on requests learns of it some moments later, and tells nobody when.
     Ok(Some(Wait::new("its role in the environment's namespace to be in force", clock.passed(SOON))))
 }

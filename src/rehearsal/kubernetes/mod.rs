@@ -1,15 +1,17 @@
 //! A small API server: exact in what a client's correctness hangs on. Versions, preconditions, finalizers, ownership,
 //! consistent pages, watches, and metav1.Status for everything that is refused.
 //!
-//! In reading order: `kinds` are served (`builtin` or by `definitions`) and told by `discovery`; a path names a `target`,
-//! `requests` says what is asked, `list`, `write`, `patch`, `apply` and `delete` do it, `admit` says what an object must be
-//! (`schema`, `rules`, `validate`, `workloads`, `builtin_defaults`, `quantity`), `webhooks` are asked too, `ownership` who owns which of its `fields` (`merge`, `shape`),
-//! `logs` what containers said, `watch` tells what has happened, `refusal` how the server says no, `select` are the selectors.
+//! In reading order: `kinds` are served (`builtin` or by `definitions`) and told by `discovery`; `accounts` says who
+//! asks and what they may, a path names a `target`, `requests` says what is asked, `list`, `write`, `patch`, `apply` and
+//! `delete` do it, `admit` says what an object must be (`schema`, `rules`, `validate`, `workloads`, `builtin_defaults`,
+//! `quantity`), `webhooks` are asked too, `ownership` who owns which of its `fields` (`merge`, `shape`), `logs` what
+//! containers said, `watch` tells what has happened, `refusal` how the server says no, `select` are the selectors.
 //! What the cluster does by itself is in `collect`; what other controllers do, in `controllers`.
 //!
 //! Here is its state: one map of objects, one version for all of them, and the last events.
 //! It must never be kinder than the real server: an object that this takes, that takes.
 
+mod accounts;
 mod admit;
 mod apply;
 mod builtin;
@@ -85,6 +87,8 @@ pub struct ApiServer {
     /// User by token; while there are none, nobody needs one.
     users: BTreeMap<String, String>,
     denials: Vec<(String, String)>,
+    /// Resources, and the role without which they are denied.
+    bound: Vec<(String, String)>,
     /// By the resource that they are asked about.
     webhooks: Vec<(String, Webhook)>,
 }
@@ -102,6 +106,7 @@ impl Default for ApiServer {
             issued_pages: 0,
             users: BTreeMap::new(),
             denials: vec![],
+            bound: vec![],
             webhooks: vec![],
         };
         server.add_namespace("default");
@@ -198,21 +203,6 @@ impl ApiServer {
             }
         }
         self.settle();
-    }
-
-    /// Lets this bearer token in as this user; from now on requests without a known token get 401.
-    pub fn add_user(&mut self, token: &str, user: &str) {
-        self.users.insert(token.to_owned(), user.to_owned());
-    }
-
-    /// Denies a verb (`get`, `list`, `create`, …) on a resource (`configmaps`, …) to everybody; `*` is any.
-    pub fn deny(&mut self, verb: &str, resource: &str) {
-        self.denials.push((verb.to_owned(), resource.to_owned()));
-    }
-
-    /// Takes back all denials.
-    pub fn allow(&mut self) {
-        self.denials.clear();
     }
 
     /// Forgets all events and all begun lists, as compaction does after five minutes: continue tokens and the versions

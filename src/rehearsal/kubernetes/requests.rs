@@ -50,16 +50,12 @@ impl ApiServer {
     }
 
     fn reply(&mut self, request: &Request) -> Result<Reply, Refusal> {
-        let user = match request.bearer().and_then(|token| self.users.get(token)) {
-            Some(user) => user.clone(),
-            None if self.users.is_empty() => "system:anonymous".to_owned(),
-            None => return Err(refusal::unauthorized()),
-        };
+        let user = self.user(request)?;
         if let Some(reply) = self.discover(request)? {
             return Ok(reply);
         }
-        if let Some(log) = self.logs(request, &user) {
-            return log;
+        if let Some(told) = self.logs(request, &user).or_else(|| self.review(request, &user)) {
+            return told;
         }
         let target = Target::of(&request.path, &self.kinds)?;
         let verb = verb(request, &target).ok_or_else(refusal::not_allowed)?;
@@ -67,10 +63,7 @@ impl ApiServer {
             true => format!("{}/status", target.qualified()),
             false => target.qualified(),
         };
-        let denied = |(v, r): &(String, String)| (v == "*" || v == verb) && (r == "*" || *r == resource);
-        if self.denials.iter().any(denied) {
-            return Err(refusal::forbidden(&target, &user, verb));
-        }
+        self.may(&user, verb, &resource, &target)?;
         match verb {
             "watch" => return Ok(Reply::Watch(Box::new(self.watch(&target, request)?))),
             "list" => return self.list(&target, request).map(json_reply),

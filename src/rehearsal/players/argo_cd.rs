@@ -40,7 +40,7 @@ impl Player for ArgoCd {
             let mut draft = Draft::of(APPLICATION, application);
             draft.set(&["status", "sync", "status"], sync);
             draft.set(&["status", "health", "status"], health);
-            reaction.changes.extend(draft.end().into_iter().collect::<Vec<Change>>());
+            reaction.changes.extend(draft.end_as_one().into_iter().collect::<Vec<Change>>());
         }
         reaction
     }

@@ -104,6 +104,12 @@ impl<'a> Draft<'a> {
         Some(Change::MergeStatus(target, self.versioned(json!({ "status": patch }))))
     }
 
+    /// The patch of a kind whose status is no place of its own: both at once.
+    pub(super) fn end_as_one(self) -> Option<Change> {
+        let patch = difference(self.seen, &self.wanted)?;
+        Some(Change::Merge(target(self.kind, self.seen), self.versioned(patch)))
+    }
+
     fn versioned(&self, mut patch: Value) -> Value {
         let version = text(self.seen, "/metadata/resourceVersion");
         if !version.is_empty() {

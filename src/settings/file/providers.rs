@@ -86,7 +86,7 @@ keys!(
         vault_token: At<VaultTokenLayer>,
         /// A PostgreSQL in each environment, by CloudNativePG. Default: none.
         postgres: At<PostgresLayer>,
-        /// Where Argo CD runs, for sources that are Applications.
+        /// Where Argo CD runs, for an app that is an Application (`deploy/kubernetes/argo-cd.yaml`).
         argo_cd: At<ArgoCdLayer>,
     }
 );

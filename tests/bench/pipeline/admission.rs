@@ -39,11 +39,12 @@ impl Try {
     }
 }
 
-/// A namespace of an environment, one of another, one of nobody, and berth's own.
+/// A namespace of an environment, one of another, one of nobody, Argo CD's, and berth's own.
 struct Scene {
     ours: String,
     theirs: String,
     nobodys: String,
+    argo_cd: String,
     own: String,
 }
 
@@ -60,9 +61,34 @@ fn config(namespace: &str, name: &str, of: Option<&str>) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"is": "so"}})
 }
 
+/// As berth makes a cluster known to Argo CD.
+fn registration(namespace: &str, name: &str, of: Option<&str>) -> Value {
+    let mut labels = labels(of);
+    labels["argocd.argoproj.io/secret-type"] = json!("cluster");
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {"namespace": namespace, "name": name, "labels": labels}, "stringData": {"server": "https://a"},
+    })
+}
+
+/// As it lets it deploy there.
+fn application(namespace: &str, name: &str, of: Option<&str>) -> Value {
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+        "metadata": {"namespace": namespace, "name": name, "labels": labels(of)},
+        "spec": {"project": "default", "source": {"repoURL": "https://a"}, "destination": {"name": of.unwrap_or("any")}},
+    })
+}
+
+/// The same with this at that place.
+fn with(mut object: Value, path: &str, value: Value) -> Value {
+    *object.pointer_mut(path).unwrap() = value;
+    object
+}
+
 impl Scene {
     fn objects(&self) -> Vec<Value> {
-        let Self { ours, theirs, nobodys, own } = self;
+        let Self { ours, theirs, nobodys, argo_cd, own } = self;
         vec![
             namespace(ours, Some("pr-a-1")),
             namespace(theirs, Some("pr-b-2")),
@@ -73,7 +99,124 @@ impl Scene {
             config(nobodys, "stray", Some("pr-a-1")),
             config(nobodys, "bare", None),
             config(own, "document", None),
+            namespace(argo_cd, None),
+            registration(argo_cd, "berth-pr-a-1", Some("pr-a-1")),
+            registration(argo_cd, "other", None),
+            application(argo_cd, "a-1", Some("pr-a-1")),
+            application(argo_cd, "other", None),
+            config(argo_cd, "stray", Some("pr-a-1")),
         ]
+    }
+
+    fn secrets(&self) -> String {
+        format!("/api/v1/namespaces/{}/secrets", self.argo_cd)
+    }
+
+    fn applications(&self) -> String {
+        format!("/apis/argoproj.io/v1alpha1/namespaces/{}/applications", self.argo_cd)
+    }
+
+    /// At Argo CD's.
+    fn not_handed_over(&self) -> Vec<Try> {
+        let (argo_cd, secrets, applications) = (&self.argo_cd, self.secrets(), self.applications());
+        let cluster = || registration(argo_cd, "berth-pr-c-3", Some("pr-c-3"));
+        let app = || application(argo_cd, "c-3", Some("pr-c-3"));
+        let mut filled = with(cluster(), "/type", json!("kubernetes.io/service-account-token"));
+        filled["metadata"]["annotations"] = json!({"kubernetes.io/service-account.name": "default"});
+        let repository = json!("repository");
+        let kind = "/metadata/labels/argocd.argoproj.io~1secret-type";
+        let itself = json!({"server": "https://kubernetes.default.svc"});
+        let both = json!({"server": "https://kubernetes.default.svc", "name": "pr-c-3"});
+        let changed = json!({"metadata": {"annotations": {"is": "not so"}}});
+        let ours = json!({"metadata": {"labels": {LABEL: "pr-a-1"}}});
+        let at = |of: &str, name: &str| format!("{of}/{name}");
+        let configs = format!("/api/v1/namespaces/{argo_cd}/configmaps");
+        let all = [
+            ("a cluster of nobody", "POST", secrets.clone(), registration(argo_cd, "berth-pr-c-3", None)),
+            (
+                "a cluster by another's name",
+                "POST",
+                secrets.clone(),
+                with(cluster(), "/metadata/name", json!("berth-pr-b-2")),
+            ),
+            (
+                "a cluster by any name",
+                "POST",
+                secrets.clone(),
+                with(cluster(), "/metadata/name", json!("any")),
+            ),
+            ("a repository", "POST", secrets.clone(), with(cluster(), kind, repository.clone())),
+            ("a Secret for a token", "POST", secrets.clone(), filled),
+            ("an app of nobody", "POST", applications.clone(), application(argo_cd, "c-3", None)),
+            (
+                "an app by another's name",
+                "POST",
+                applications.clone(),
+                with(app(), "/metadata/name", json!("b-2")),
+            ),
+            (
+                "an app for Argo CD's cluster",
+                "POST",
+                applications.clone(),
+                with(app(), "/spec/destination", itself.clone()),
+            ),
+            (
+                "an app for that cluster, too",
+                "POST",
+                applications.clone(),
+                with(app(), "/spec/destination", both),
+            ),
+            (
+                "an app for another",
+                "POST",
+                applications.clone(),
+                with(app(), "/spec/destination/name", json!("pr-b-2")),
+            ),
+            (
+                "an app of another project",
+                "POST",
+                applications.clone(),
+                with(app(), "/spec/project", json!("ops")),
+            ),
+            ("anything else handed over", "POST", configs.clone(), config(argo_cd, "fresh", Some("pr-c-3"))),
+            ("anything else there deleted", "DELETE", at(&configs, "stray"), Value::Null),
+            (
+                "our cluster made a repository",
+                "PATCH",
+                at(&secrets, "berth-pr-a-1"),
+                json!({"metadata": {"labels": {"argocd.argoproj.io/secret-type": repository}}}),
+            ),
+            (
+                "our app sent to Argo CD's cluster",
+                "PATCH",
+                at(&applications, "a-1"),
+                json!({"spec": {"destination": itself}}),
+            ),
+            ("a look at another's Secret", "PATCH", at(&secrets, "other"), json!({})),
+            ("another's Secret changed", "PATCH", at(&secrets, "other"), changed.clone()),
+            ("another's Secret made ours", "PATCH", at(&secrets, "other"), ours),
+            ("another's Secret deleted", "DELETE", at(&secrets, "other"), Value::Null),
+            ("another's app changed", "PATCH", at(&applications, "other"), changed),
+            ("another's app deleted", "DELETE", at(&applications, "other"), Value::Null),
+        ];
+        all.into_iter().map(|(what, method, path, body)| Try { what, method, path, body }).collect()
+    }
+
+    /// What berth does there.
+    fn handed_over(&self) -> Vec<Try> {
+        let (argo_cd, secrets, applications) = (&self.argo_cd, self.secrets(), self.applications());
+        let (cluster, app) = (format!("{secrets}/berth-pr-a-1"), format!("{applications}/a-1"));
+        let marked = json!({"metadata": {"labels": {"berth.dev/generation": "2"}}});
+        let all = [
+            ("a cluster made known", "POST", secrets, registration(argo_cd, "berth-pr-c-3", Some("pr-c-3"))),
+            ("a look at our cluster", "PATCH", cluster.clone(), json!({})),
+            ("our cluster marked", "PATCH", cluster.clone(), marked.clone()),
+            ("our cluster taken back", "DELETE", cluster, Value::Null),
+            ("an app handed over", "POST", applications, application(argo_cd, "c-3", Some("pr-c-3"))),
+            ("our app marked", "PATCH", app.clone(), marked),
+            ("our app taken back", "DELETE", app, Value::Null),
+        ];
+        all.into_iter().map(|(what, method, path, body)| Try { what, method, path, body }).collect()
     }
 
     fn at(&self, namespace: &str, name: &str) -> String {
@@ -81,7 +224,7 @@ impl Scene {
     }
 
     fn forbidden(&self) -> Vec<Try> {
-        let Self { ours, theirs, nobodys, own: _ } = self;
+        let Self { ours, theirs, nobodys, .. } = self;
         let relabelled = |of: Value| json!({"metadata": {"labels": {LABEL: of}}});
         let changed = json!({"data": {"is": "not so"}});
         let namespaces = |name: &str| format!("/api/v1/namespaces/{name}");
@@ -140,7 +283,8 @@ impl Scene {
                 token,
             ),
         ];
-        all.into_iter().map(|(what, method, path, body)| Try { what, method, path, body }).collect()
+        let all = all.into_iter().map(|(what, method, path, body)| Try { what, method, path, body });
+        all.chain(self.not_handed_over()).collect()
     }
 
     /// What berth does.
@@ -173,13 +317,24 @@ impl Scene {
                 review,
             ),
         ];
-        all.into_iter().map(|(what, method, path, body)| Try { what, method, path, body }).collect()
+        let all = all.into_iter().map(|(what, method, path, body)| Try { what, method, path, body });
+        all.chain(self.handed_over()).collect()
     }
 }
 
-/// What is shipped, without one of its expressions, for this user.
-fn variant(own: &str, name: &str, user: &str, without: Option<usize>) -> Vec<Value> {
-    let mut shipped = shipped(own, own);
+/// What is left out of the policy.
+#[derive(Debug, Clone, Copy)]
+enum Without {
+    Nothing,
+    /// One of its expressions.
+    Expression(usize),
+    /// What is let through for the sake of Argo CD.
+    HandingOver,
+}
+
+/// What is shipped, without this, for this user.
+fn variant(scene: &Scene, name: &str, user: &str, without: Without) -> Vec<Value> {
+    let mut shipped = shipped(&scene.own, &scene.own, &scene.argo_cd);
     let mut all: Vec<Value> =
         of_kind(&mut shipped, "ValidatingAdmissionPolicy").map(|one| one.clone()).collect();
     all.extend(of_kind(&mut shipped, "ValidatingAdmissionPolicyBinding").map(|one| one.clone()));
@@ -189,8 +344,15 @@ fn variant(own: &str, name: &str, user: &str, without: Option<usize>) -> Vec<Val
     binding["spec"]["policyName"] = json!(name);
     policy["spec"]["matchConditions"][0]["expression"] =
         json!(format!("request.userInfo.username == '{user}'"));
-    if let Some(without) = without {
-        policy["spec"]["validations"].as_array_mut().unwrap().remove(without);
+    match without {
+        Without::Nothing => {}
+        Without::Expression(without) => {
+            policy["spec"]["validations"].as_array_mut().unwrap().remove(without);
+        }
+        Without::HandingOver => {
+            let mut variables = policy["spec"]["variables"].as_array_mut().unwrap().iter_mut();
+            variables.find(|one| one["name"] == "handed").unwrap()["expression"] = json!("''");
+        }
     }
     all
 }
@@ -202,24 +364,32 @@ async fn each_expression_of_the_policy_denies_what_nothing_else_would() {
     let client = plane.client("bench").await;
     let own = plane.fresh_namespace("berth").await;
     let named = |what: &str| format!("{own}-{what}");
-    let scene =
-        Scene { ours: named("ours"), theirs: named("theirs"), nobodys: named("nobodys"), own: own.clone() };
+    let scene = Scene {
+        ours: named("ours"),
+        theirs: named("theirs"),
+        nobodys: named("nobodys"),
+        argo_cd: named("argocd"),
+        own: own.clone(),
+    };
     let apply = |objects: Vec<Value>| {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
         plane.kubectl(&["create", "-f", "-"], &list.to_string());
     };
     apply(scene.objects());
     let expressions = {
-        let whole = variant(&own, "any", "any", None);
+        let whole = variant(&scene, "any", "any", Without::Nothing);
         whole[0]["spec"]["validations"].as_array().unwrap().len()
     };
-    let variants: Vec<Option<usize>> = std::iter::once(None).chain((0..expressions).map(Some)).collect();
+    let variants: Vec<Without> = [Without::Nothing, Without::HandingOver]
+        .into_iter()
+        .chain((0..expressions).map(Without::Expression))
+        .collect();
     let user = |n: usize| named(&format!("user-{n}"));
     apply(
         variants
             .iter()
             .enumerate()
-            .flat_map(|(n, without)| variant(&own, &user(n), &user(n), *without))
+            .flat_map(|(n, without)| variant(&scene, &user(n), &user(n), *without))
             .collect(),
     );
     for (n, without) in variants.iter().enumerate() {
@@ -233,8 +403,11 @@ async fn each_expression_of_the_policy_denies_what_nothing_else_would() {
                 Some(())
             })
             .await;
+        let handed_over: Vec<&str> = scene.handed_over().iter().map(|one| one.what).collect();
         for one in scene.allowed() {
-            assert_eq!(one.denied_to(&client, &user(n)).await, None, "{}", one.what);
+            let denied = one.denied_to(&client, &user(n)).await;
+            let is_let = !matches!(without, Without::HandingOver) || !handed_over.contains(&one.what);
+            assert_eq!(denied.is_none(), is_let, "{without:?}, {}: {denied:?}", one.what);
         }
         let mut through = Vec::new();
         for one in scene.forbidden() {
@@ -243,8 +416,10 @@ async fn each_expression_of_the_policy_denies_what_nothing_else_would() {
             }
         }
         match without {
-            None => assert_eq!(through, Vec::<&str>::new()),
-            Some(which) => assert!(!through.is_empty(), "without expression {which} all is denied as before"),
+            Without::Nothing | Without::HandingOver => assert_eq!(through, Vec::<&str>::new()),
+            Without::Expression(_) => {
+                assert!(!through.is_empty(), "without {without:?} all is denied as before")
+            }
         }
         println!("without {without:?}: {through:?}");
     }

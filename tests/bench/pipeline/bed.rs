@@ -1,11 +1,12 @@
 //! The servers, berth's account on them, and runs of berth.
 
+use super::argo_cd::ArgoCd;
 use crate::{
     bed::{ROOT, crypto},
     dns::{ZONE, shared},
     harness::{
         cluster_api::{self, documents},
-        control_plane::ControlPlane,
+        control_plane::{ControlPlane, connect_as},
         dns::Dns,
         environment::Environment,
         openbao::{self, OpenBao},
@@ -39,6 +40,7 @@ use berth::{
 use futures::future::join_all;
 use hyper::{Request, body::Incoming};
 use k8s_openapi::ByteString;
+use kube::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
@@ -65,6 +67,7 @@ pub(super) struct Bed {
     pub(super) namespace: String,
     /// Where the credentials are that environments get.
     pub(super) credentials: String,
+    pub(super) argo_cd: ArgoCd,
     pub(super) vault: &'static OpenBao,
     pub(super) mount: String,
     /// Of the tokens of environments.
@@ -76,21 +79,30 @@ pub(super) struct Bed {
     served: Served,
     kubeconfig: PathBuf,
     settings: Settings,
+    /// The same, but for the app.
+    handing_over: Settings,
     directory: TempDir,
     /// Its own, so that no two facts have an environment of one name.
     repository: String,
 }
 
-/// What is shipped for the management cluster, for an account and under names that no other fact has, and for the namespace
-/// in which the credentials are that environments get.
-pub(super) fn shipped(namespace: &str, credentials: &str) -> Vec<Value> {
+/// What is shipped for the management cluster, for an account and under names that no other fact has, for the namespace in
+/// which the credentials are that environments get, and for that of an Argo CD.
+pub(super) fn shipped(namespace: &str, credentials: &str, argo_cd: &str) -> Vec<Value> {
     let all = [
         include_str!("../../../deploy/kubernetes/capi-k3s.yaml"),
-        "\n---\n",
+        include_str!("../../../deploy/kubernetes/argo-cd.yaml"),
         include_str!("../../../deploy/kubernetes/admission.yaml"),
     ];
-    let text = all.concat();
+    let text = all.join("\n---\n");
     let mut text = text.replace("namespace: dev\n", &format!("namespace: {credentials}\n"));
+    for (own, here) in [
+        ("namespace: argocd\n", format!("namespace: {argo_cd}\n")),
+        ("request.namespace != 'argocd'", format!("request.namespace != '{argo_cd}'")),
+    ] {
+        assert!(text.contains(own), "{own} is not shipped any more");
+        text = text.replace(own, &here);
+    }
     for role in ["-capi-k3s", "-environment"] {
         text = text.replace(&format!("berth{role}"), &format!("{namespace}{role}"));
     }
@@ -129,7 +141,8 @@ impl Bed {
         let (management, vault, dns) = tokio::join!(cluster_api::management(), openbao::shared(), shared());
         let namespace = management.fresh_name("berth");
         let credentials = management.fresh_namespace("dev").await;
-        let mut rights = shipped(&namespace, &credentials);
+        let argo_cd = ArgoCd::of(management).await;
+        let mut rights = shipped(&namespace, &credentials, &argo_cd.namespace);
         narrow(&mut rights);
         grant(management, rights);
         let kubeconfig = management.kubeconfig_of(&namespace, "berth").await;
@@ -166,8 +179,9 @@ impl Bed {
         world.github.add_token(TOKEN, Grant::app("berth", &[repository.as_str()]).may_all());
         let served = Served::start(world).await.unwrap();
         let ca = serde_json::to_string(&ByteString(management.authority.pem().into_bytes())).unwrap();
-        let (settings, directory) = configured(&[
+        let ([settings, handing_over], directory) = configured(&[
             ("CREDENTIALS", &credentials),
+            ("ARGO", &argo_cd.namespace),
             ("BOUND", &format!("{namespace}-environment")),
             ("MOUNT", &mount),
             ("ROLE", &role),
@@ -177,6 +191,7 @@ impl Bed {
             management,
             namespace,
             credentials,
+            argo_cd,
             vault,
             mount,
             role,
@@ -187,11 +202,17 @@ impl Bed {
             served,
             kubeconfig,
             settings,
+            handing_over,
             directory,
             repository,
         };
         bed.in_force().await;
         bed
+    }
+
+    /// From now on apps are handed over to Argo CD.
+    pub(super) fn hands_over(&mut self) {
+        self.settings.clone_from(&self.handing_over);
     }
 
     /// As API servers name the account.
@@ -204,9 +225,14 @@ impl Bed {
         self.sent.lock().unwrap().clone()
     }
 
+    /// As the account.
+    pub(super) async fn client(&self) -> Client {
+        connect_as(&self.kubeconfig, "bench").await
+    }
+
     /// The role lets the account make namespaces, and the policy forbids it this one.
     async fn in_force(&self) {
-        let client = crate::harness::control_plane::connect_as(&self.kubeconfig, "bench").await;
+        let client = self.client().await;
         let nobodys = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "nobodys"}});
         self.management
             .eventually("rights in force", async || {
@@ -248,7 +274,7 @@ impl Bed {
         Holder::PullRequest(format!("{}#{number}", self.repository).parse().unwrap())
     }
 
-    fn host(&self, number: u64) -> String {
+    pub(super) fn host(&self, number: u64) -> String {
         self.holder(number).host(self.settings.dns.domain.as_ref().unwrap()).unwrap().to_string()
     }
 
@@ -371,6 +397,7 @@ impl Bed {
         for environment in environments {
             assert_eq!(environment.refused(), Vec::<String>::new());
         }
+        self.argo_cd.is_as_it_was(self.management);
     }
 
     /// All that there is of these: in the management cluster by label, and the namespace with all that carries none; in their
@@ -446,7 +473,8 @@ pub(super) fn policy(mount: &str, role: &str) -> String {
     shipped.replace(kv, &format!("\"{mount}/")).replace(named, &format!("auth/token/create/{role}\""))
 }
 
-fn configured(here: &[(&str, &String)]) -> (Settings, TempDir) {
+/// With each of the app files.
+fn configured(here: &[(&str, &String)]) -> ([Settings; 2], TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let filled =
         |text: &str| here.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
@@ -455,6 +483,8 @@ fn configured(here: &[(&str, &String)]) -> (Settings, TempDir) {
     for (name, text) in [
         ("platform.yaml", platform.as_str()),
         ("berth.yaml", include_str!("files/berth.yaml")),
+        ("handed.yaml", include_str!("files/handed.yaml")),
+        ("application.yaml", include_str!("files/application.yaml")),
         ("operator.yaml", operator.as_str()),
         ("resources.yaml", include_str!("files/resources.yaml")),
         ("app.yaml", include_str!("files/app.yaml")),
@@ -462,13 +492,16 @@ fn configured(here: &[(&str, &String)]) -> (Settings, TempDir) {
     ] {
         std::fs::write(directory.path().join(name), text).unwrap();
     }
-    let settings = Settings::load(&Sources {
-        environment: &settings::Environment::of([("HOME", "/nowhere"), ("VAULT_TOKEN", "hvs.none")]),
-        directory: directory.path(),
-        platform: Some("platform.yaml".into()),
-        config: None,
-        trust: Trust::App,
-        flags: Flags::default(),
+    let settings = ["berth.yaml", "handed.yaml"].map(|app| {
+        let settings = Settings::load(&Sources {
+            environment: &settings::Environment::of([("HOME", "/nowhere"), ("VAULT_TOKEN", "hvs.none")]),
+            directory: directory.path(),
+            platform: Some("platform.yaml".into()),
+            config: Some(app.into()),
+            trust: Trust::App,
+            flags: Flags::default(),
+        });
+        settings.unwrap()
     });
-    (settings.unwrap(), directory)
+    (settings, directory)
 }

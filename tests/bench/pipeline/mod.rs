@@ -2,6 +2,7 @@
 //! environment a control plane of its own; by an account that has the rights of `deploy/`, and none beside.
 
 mod admission;
+mod argo_cd;
 mod bed;
 mod rights;
 

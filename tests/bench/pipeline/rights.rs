@@ -3,7 +3,10 @@
 //! What it sends is taken from the API server's audit log and from a proxy before OpenBao, over runs that together go all ways of
 //! the provider. Whether it would be refused is asked of the real authorizers, once for each right taken away alone.
 
-use super::bed::{Bed, grant, of_kind, policy, shipped};
+use super::{
+    argo_cd::handed_over_and_taken_back,
+    bed::{Bed, grant, of_kind, policy, shipped},
+};
 use crate::harness::{audit::Sent, control_plane::ControlPlane};
 use berth::{
     clock::Clock,
@@ -59,7 +62,7 @@ async fn refused_then_removed(
     };
     assert_eq!(at.as_str(), step, "{why}");
     assert!(words.iter().all(|word| why.contains(word)), "{why}");
-    grant(bed.management, shipped(&bed.namespace, &bed.credentials));
+    grant(bed.management, shipped(&bed.namespace, &bed.credentials, &bed.argo_cd.namespace));
     bed.vault.policy(&bed.mount, &policy(&bed.mount, &bed.role)).await;
     let (client, name) = (bed.management.client("bench").await, bed.name(number));
     let bindings = bed.management.kubectl(&["get", "rolebindings", "-n", &name, "-o", "name"], "");
@@ -84,7 +87,7 @@ async fn refused_then_removed(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_right_is_needed_and_all_together_suffice() {
-    let bed = Bed::with_rights(|_| {}).await;
+    let mut bed = Bed::with_rights(|_| {}).await;
     let number = bed.open("cart");
     let environments = bed.environments(&[number]).await;
     let up = bed.run(number, Occasion::Event).await;
@@ -94,6 +97,7 @@ async fn each_right_is_needed_and_all_together_suffice() {
     assert!(matches!(down.outcome, Some(Outcome::Removed { .. })), "{down:#?}");
     bed.nothing_is_left(&[number], &environments).await;
     drop(environments);
+    let handed_over = handed_over_and_taken_back(&mut bed).await;
     let mut sent = bed.management.sent_by(&bed.user());
     // The server asks for that, and logs it not, where a binding is made.
     sent.insert(Sent {
@@ -138,7 +142,8 @@ async fn each_right_is_needed_and_all_together_suffice() {
         }
         sent.insert(other);
     }
-    least(&bed, &[bed.name(number), broken.name(number)], &about(sent)).await;
+    let environments = [bed.name(number), bed.name(handed_over), broken.name(number)];
+    least(&bed, &environments, &about(sent)).await;
     least_of_vault(&bed).await;
 }
 
@@ -199,6 +204,7 @@ enum Place {
     Everywhere,
     Environments,
     Credentials,
+    ArgoCd,
 }
 
 impl Rule {
@@ -237,13 +243,16 @@ fn texts(of: &Value) -> Vec<String> {
 
 /// All that is shipped, with these environments.
 fn rules(bed: &Bed, environments: &[String]) -> Vec<Rule> {
-    let shipped = shipped(&bed.namespace, &bed.credentials);
+    let shipped = shipped(&bed.namespace, &bed.credentials, &bed.argo_cd.namespace);
     let roles =
         shipped.iter().filter(|object| ["Role", "ClusterRole"].iter().any(|kind| object["kind"] == *kind));
     let mut all = Vec::new();
     for role in roles {
         let name = role["metadata"]["name"].as_str().unwrap();
         let (place, namespaces) = match &role["metadata"]["namespace"] {
+            Value::String(namespace) if *namespace == bed.argo_cd.namespace => {
+                (Place::ArgoCd, vec![namespace.clone()])
+            }
             Value::String(namespace) => (Place::Credentials, vec![namespace.clone()]),
             _ if name.ends_with("-environment") => (Place::Environments, environments.to_vec()),
             _ => (Place::Everywhere, Vec::new()),
@@ -271,7 +280,7 @@ fn bound(rules: &[Rule], user: &str) -> Vec<Value> {
         whole
     };
     let mut all = Vec::new();
-    for place in [Place::Everywhere, Place::Environments, Place::Credentials] {
+    for place in [Place::Everywhere, Place::Environments, Place::Credentials, Place::ArgoCd] {
         let values: Vec<Value> = of(place).map(Rule::value).collect();
         let Some(first) = of(place).next() else { continue };
         let namespaces: Vec<Option<&String>> = match place {

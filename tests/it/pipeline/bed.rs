@@ -37,6 +37,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use std::{
     future::pending,
+    path::PathBuf,
     sync::{Arc, MutexGuard},
     time::Duration,
 };
@@ -76,6 +77,7 @@ pub(super) struct Bed {
     pub(super) resting: Resting,
     /// The world's own runtime: it outlives every process.
     _ground: Runtime,
+    kubeconfig: Option<PathBuf>,
     _files: TempDir,
 }
 
@@ -86,6 +88,42 @@ impl Bed {
 
     /// With this app file, and this beside it.
     pub(super) fn of(app: &str, manifests: &str) -> Self {
+        Self::with(PLATFORM, app, manifests)
+    }
+
+    /// With an account that may touch Secrets only where a role is bound to it, which it may do by itself in environments'
+    /// namespaces, and with an app that Argo CD deploys. Nobody asks for names: what leads to them is not played.
+    pub(super) fn entitled() -> Self {
+        let platform = PLATFORM
+            .replace("dns: {domain: preview.example.com}\n", "")
+            .replace("capi-k3s\n", &format!("capi-k3s\n    secrets-role: {ROLE}\n"));
+        let mut bed = Self::with(&platform, HANDED_OVER, APPLICATION);
+        let user = json!({"user": {"token": ACCOUNT}, "name": "berth"});
+        let cluster = json!({"cluster": {"server": bed.served.url(Server::Kubernetes)}, "name": "world"});
+        let context = json!({"context": {"cluster": "world", "user": "berth"}, "name": "world"});
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "world",
+            "clusters": [cluster], "users": [user], "contexts": [context],
+        });
+        let path = bed._files.path().join("kubeconfig");
+        std::fs::write(&path, config.to_string()).unwrap();
+        bed.kubeconfig = Some(path);
+        let mut world = bed.world();
+        world.kubernetes.add_user(ACCOUNT, "system:serviceaccount:berth:berth");
+        world.kubernetes.deny_unless_bound("secrets", ROLE);
+        for namespace in ["dev", "argocd"] {
+            let binding = json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE},
+                "subjects": [{"kind": "ServiceAccount", "namespace": "berth", "name": "berth"}],
+            });
+            world.kubernetes.put(ROLE_BINDINGS, namespace, "berth", binding);
+        }
+        drop(world);
+        bed
+    }
+
+    fn with(platform: &str, app: &str, manifests: &str) -> Self {
         let vault = vec!["ephemeral-clusters/pr-shop-42/secrets".to_owned()];
         crypto();
         let given = Given { head: sha('a'), vault, ..Given::default() };
@@ -104,8 +142,8 @@ impl Bed {
         let served = ground.block_on(Served::start(world)).unwrap();
         served.play(Pace::AT_ONCE);
         served.gate.invariant(super::invariants::no_address_twice);
-        let (settings, _files) = settings(app, manifests);
-        Self { served, clock, settings, resting, _ground: ground, _files }
+        let (settings, _files) = settings(platform, app, manifests);
+        Self { served, clock, settings, kubeconfig: None, resting, _ground: ground, _files }
     }
 
     /// Where an environment stands already.
@@ -185,11 +223,14 @@ impl Bed {
         self.world().zone.withdraw(&record(name, ""));
     }
 
-    /// The commit that is deployed.
+    /// The commit that is deployed, or that Argo CD is to deploy.
     pub(super) fn deployed(&self) -> Option<String> {
         let world = self.world();
-        let config = world.environment.get("configmaps", "default", "shop")?;
-        config["data"]["commit"].as_str().map(str::to_owned)
+        let application = world.kubernetes.get("applications.argoproj.io", "argocd", "shop-42");
+        let handed_over = application.map(|application| &application["spec"]["source"]["targetRevision"]);
+        let config = world.environment.get("configmaps", "default", "shop");
+        let commit = handed_over.or(config.map(|config| &config["data"]["commit"]))?;
+        commit.as_str().map(str::to_owned)
     }
 
     /// Closed, removed, cooled and freed, by as many processes as that takes.
@@ -250,9 +291,13 @@ impl Bed {
             timeout: TIMEOUT,
         };
         let github = GitHub::new(github, clock.clone(), run).unwrap();
+        let clusters = match &self.kubeconfig {
+            Some(file) => Clusters::listed(vec![file.clone()], run, clock.clone()),
+            None => Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone()),
+        };
         let outside = Outside {
             store: Arc::new(VaultStore::new(vault.clone(), MOUNT, ROOT)),
-            clusters: Arc::new(Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone())),
+            clusters: Arc::new(clusters),
             wishes: Arc::new(Pulls(github)),
             reporters: Reporters::default(),
             clock,
@@ -296,6 +341,23 @@ providers:
     vault-token: {policies: [preview]}
 ";
 
+/// Of an account of the management cluster.
+const ACCOUNT: &str = "token-of-berth";
+/// That it binds to itself.
+pub(super) const ROLE: &str = "berth-environment";
+pub(super) const ROLE_BINDINGS: &str = "rolebindings.rbac.authorization.k8s.io";
+
+pub(super) const HANDED_OVER: &str = "version: 1\ndeploy: {argo-cd: app.yaml}\n";
+pub(super) const APPLICATION: &str = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: whatever}
+spec:
+  project: theirs
+  source: {repoURL: https://git.example.com/shop.git, path: deploy, targetRevision: \"${HEAD_SHA}\"}
+  destination: {server: https://kubernetes.default.svc, namespace: shop}
+";
+
 pub(super) const APP: &str = "version: 1\ndeploy: {manifests: app.yaml}\n";
 
 /// What tells which commit was deployed last.
@@ -312,9 +374,9 @@ spec: {endpoints: [{dnsName: \"${HOST}\", recordType: A, recordTTL: 300, targets
 ";
 
 /// With the files that they name: those must live as long.
-fn settings(app: &str, manifests: &str) -> (Settings, TempDir) {
+fn settings(platform: &str, app: &str, manifests: &str) -> (Settings, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    for (name, text) in [("platform.yaml", PLATFORM), ("berth.yaml", app), ("app.yaml", manifests)] {
+    for (name, text) in [("platform.yaml", platform), ("berth.yaml", app), ("app.yaml", manifests)] {
         std::fs::write(directory.path().join(name), text).unwrap();
     }
     let settings = Settings::load(&Sources {

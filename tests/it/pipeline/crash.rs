@@ -27,8 +27,8 @@ fn up(bed: &Bed, run: &str) {
     assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
 }
 
-fn clean(end: bool) -> String {
-    let bed = Bed::new();
+fn clean(begin: fn() -> Bed, end: bool) -> String {
+    let bed = begin();
     up(&bed, "clean");
     bed.pass(MINUTES);
     if end {
@@ -40,18 +40,37 @@ fn clean(end: bool) -> String {
 
 #[test]
 fn killed_at_any_request_of_an_up_the_next_event_ends_in_the_same_world() {
-    let (stands, gone) = (clean(false), clean(true));
+    up_killed(Bed::new, &["the same event", "a push", "a close"]);
+}
+
+#[test]
+fn killed_while_it_binds_its_role_or_hands_over_the_next_event_ends_in_the_same_world() {
+    up_killed(Bed::entitled, &["the same event", "a close"]);
+}
+
+#[test]
+fn killed_at_any_request_of_a_down_the_next_event_finishes_it() {
+    down_killed(Bed::new);
+}
+
+#[test]
+fn killed_while_it_takes_back_what_was_handed_over_the_next_event_finishes_it() {
+    down_killed(Bed::entitled);
+}
+
+fn up_killed(begin: fn() -> Bed, then: &[&str]) {
+    let (stands, gone) = (clean(begin, false), clean(begin, true));
     let mut cases = 0;
     for how in [Verdict::DieBefore, Verdict::DieAfter] {
         for k in 1.. {
             let mut killed = false;
-            for then in ["the same event", "a push", "a close"] {
+            for then in then {
                 let what = format!("{how:?} at request {k}, then {then}");
-                let bed = Bed::new();
+                let bed = begin();
                 kill_at(&bed, k, &how);
                 killed = bed.run("dies", Occasion::Event).is_none();
                 bed.served.gate.open();
-                match then {
+                match *then {
                     "the same event" => {
                         up(&bed, "again");
                         bed.pass(MINUTES);
@@ -78,14 +97,13 @@ fn killed_at_any_request_of_an_up_the_next_event_ends_in_the_same_world() {
     println!("{cases} cases");
 }
 
-#[test]
-fn killed_at_any_request_of_a_down_the_next_event_finishes_it() {
-    let gone = clean(true);
+fn down_killed(begin: fn() -> Bed) {
+    let gone = clean(begin, true);
     let mut cases = 0;
     for how in [Verdict::DieBefore, Verdict::DieAfter] {
         for k in 1.. {
             let what = format!("{how:?} at request {k}");
-            let bed = Bed::new();
+            let bed = begin();
             up(&bed, "up");
             bed.close();
             kill_at(&bed, k, &how);

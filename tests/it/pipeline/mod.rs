@@ -3,6 +3,7 @@
 mod bed;
 mod canonical;
 mod crash;
+mod entitled;
 mod interleavings;
 mod invariants;
 mod resting;

@@ -1,7 +1,7 @@
 //! What becomes of an environment from its opening to its end.
 
 use super::{
-    bed::{Bed, sha},
+    bed::{APPLICATION, Bed, HANDED_OVER, sha},
     canonical::same,
 };
 use berth::{
@@ -126,16 +126,7 @@ fn a_name_that_leads_to_another_environment_is_refused() {
 
 #[test]
 fn an_app_is_handed_over_to_argo_cd_and_taken_back() {
-    let application = "\
-apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata: {name: whatever}
-spec:
-  project: theirs
-  source: {repoURL: https://git.example.com/shop.git, path: deploy, targetRevision: \"${HEAD_SHA}\"}
-  destination: {server: https://kubernetes.default.svc, namespace: shop}
-";
-    let bed = Bed::of("version: 1\ndeploy: {argo-cd: app.yaml}\nhosts: []\n", application);
+    let bed = Bed::of(HANDED_OVER, APPLICATION);
     let there = |bed: &Bed| {
         let world = bed.world();
         let application = world.kubernetes.get("applications.argoproj.io", "argocd", "shop-42").cloned();
@@ -157,5 +148,8 @@ spec:
     bed.withdraw("pr-42-shop.preview.example.com");
     bed.end();
     assert_eq!(there(&bed), (None, false));
+    // Beside it lie the ways into all that Argo CD knows.
+    let read = bed.log().lines().any(|line| line.contains("GET") && line.contains("/argocd/secrets"));
+    assert!(!read, "{}", bed.log());
     bed.unbroken();
 }
