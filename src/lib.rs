@@ -158,6 +158,8 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
             Verb::Rehearse(asked) => {
                 let directory = directory();
                 let sources = sources(&cli, environment, &directory, Default::default())?;
+                // Nothing is lent to this run, but what is rehearsed may be a pull request's all the same.
+                sealed()?;
                 let reporters = |clock: &clock::Clock, note: &str| {
                     assemble::reporters(&cli.global, environment, note, clock)
                 };
@@ -183,6 +185,11 @@ pub(crate) async fn stopped() -> u8 {
         _ = interrupt.recv() => 2,
         _ = terminate.recv() => 15,
     }
+}
+
+/// Children of ours must not read what we were given.
+fn sealed() -> Result<()> {
+    clients::child::seal().context("keep this process's memory to itself")
 }
 
 /// Where we stand; if it is gone, relative paths lead nowhere in any case.
@@ -232,8 +239,7 @@ async fn on_environment(
     let directory = directory();
     let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
     let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
-    // Children of ours must not read what we were given.
-    clients::child::seal().context("keep this process's memory to itself")?;
+    sealed()?;
     let reporters = assemble::reporters(&cli.global, environment, "", &clock::Clock::system());
     let holder = match which {
         Which::Pull(pull) => Holder::PullRequest(pull.clone()),

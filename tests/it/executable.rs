@@ -86,7 +86,7 @@ impl User {
         fs::write(self.home().join(name), text).expect("a file in theirs");
     }
 
-    fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 

@@ -27,6 +27,7 @@ mod github_client;
 mod github_faults;
 mod health;
 mod helm;
+mod hostile;
 mod intent;
 mod interleavings;
 mod junit;
