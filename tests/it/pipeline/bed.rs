@@ -85,6 +85,11 @@ impl Bed {
 
     /// With this app file, and this beside it.
     pub(super) fn of(app: &str, manifests: &str) -> Self {
+        Self::with("", &[("berth.yaml", app), ("app.yaml", manifests)])
+    }
+
+    /// With this more in the provider's settings, and these files.
+    pub(super) fn with(more: &str, files: &[(&str, &str)]) -> Self {
         let vault = vec!["ephemeral-clusters/pr-shop-42/secrets".to_owned()];
         let given = Given { head: sha('a'), vault, ..Given::default() };
         let world = World::example(&Credentials::default(), &given).unwrap();
@@ -101,7 +106,7 @@ impl Bed {
             .vault
             .put("cluster-secret-store/secrets", document(json!({"OTHER": "kept", "PR_KUBECONFIG": OTHERS})));
         served.gate.invariant(super::invariants::no_address_twice);
-        let (settings, _files) = settings(app, manifests);
+        let (settings, _files) = settings(more, files);
         Self { served, clock, settings, _files }
     }
 
@@ -299,7 +304,7 @@ providers:
 const APP: &str = "version: 1\ndeploy: {manifests: app.yaml}\n";
 
 /// What tells which commit was deployed last.
-const MANIFESTS: &str = "\
+pub(super) const MANIFESTS: &str = "\
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: shop}
@@ -312,9 +317,10 @@ spec: {endpoints: [{dnsName: \"${HOST}\", recordType: A, recordTTL: 300, targets
 ";
 
 /// With the files that they name: those must live as long.
-fn settings(app: &str, manifests: &str) -> (Settings, TempDir) {
+fn settings(more: &str, files: &[(&str, &str)]) -> (Settings, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    for (name, text) in [("platform.yaml", PLATFORM), ("berth.yaml", app), ("app.yaml", manifests)] {
+    let platform = format!("{PLATFORM}{more}");
+    for (name, text) in [("platform.yaml", platform.as_str())].iter().chain(files) {
         std::fs::write(directory.path().join(name), text).unwrap();
     }
     let settings = Settings::load(&Sources {
