@@ -12,7 +12,7 @@ use serde_json::Value;
 pub use signs::{Life, fallen};
 use signs::{
     astray, condition, crashing, failed_job, failing_job, machine, not_made, not_mounted, one_line, owner,
-    pending_claim, probe, pulling, refused, says, silent_webhook, unschedulable, waiting,
+    pending_claim, probe, pulling, refused, says, silent_webhook, unpushed, unschedulable, waiting,
 };
 use std::fmt;
 
@@ -100,6 +100,7 @@ const CAUSES: &[Cause] = &[
         advice: "look at the job that builds it, and at its name and tag in `deploy`",
         tells: |all| {
             pulling(all, |message| says(message, &["not found", "manifest unknown", "does not exist"]))
+                .or_else(|| unpushed(all))
         },
     },
     Cause {

@@ -271,6 +271,12 @@ pub(super) fn awaited<'a>(all: &'a Snapshot, step: &str) -> Option<&'a str> {
     }
 }
 
+/// An image that was waited for before anything was applied, and did not come.
+pub(super) fn unpushed(all: &Snapshot) -> Option<Told> {
+    let (image, why) = awaited(all, "deploy")?.strip_prefix('`')?.split_once("` to be pushed; ")?;
+    Some(Told { object: image.to_owned(), detail: why.to_owned() })
+}
+
 /// A webhook of an operator that nobody answers for, and no workload says why.
 pub(super) fn silent_webhook(all: &Snapshot) -> Option<Told> {
     let (webhook, _) = awaited(all, "operators")?.strip_prefix("the webhook ")?.split_once(" to have ")?;

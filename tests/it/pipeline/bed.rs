@@ -8,6 +8,7 @@ use berth::{
         dns::Dns,
         github::{self, GitHub},
         kubernetes::Clusters,
+        registry::{self, Docker, Registries},
         vault::{Access, Auth, TIMEOUT, Vault},
     },
     clock::Clock,
@@ -35,6 +36,7 @@ use berth::{
 use jiff::SignedDuration;
 use serde_json::json;
 use std::{
+    collections::BTreeSet,
     future::pending,
     sync::{Arc, MutexGuard, OnceLock},
     time::Duration,
@@ -239,6 +241,11 @@ impl Bed {
         Dns::new(vec![resolver], TIMEOUT).unwrap().routed(Arc::new(move |_| authority))
     }
 
+    fn registries(&self, run: &str) -> Registries {
+        let all = Registries::new(Docker::default(), BTreeSet::new(), registry::TIMEOUT, run).unwrap();
+        all.routed("harbor.example.com", self.served.url(Server::Registry).parse().unwrap())
+    }
+
     fn engine(&self, run: &str) -> Engine {
         let clock = self.clock.clone();
         let access = Access {
@@ -269,7 +276,7 @@ impl Bed {
                 mask: |_| {},
                 vault: Some((Arc::new(vault), MOUNT.parse().unwrap())),
                 dns: Some(Arc::new(self.dns())),
-                registries: None,
+                registries: Some(Arc::new(self.registries(run))),
                 surroundings: Surroundings::of(|_| None),
                 shown: Shown::Plain(Arc::new(|_| {})),
                 rehearsed: None,

@@ -152,6 +152,11 @@ const WIDGET: &str = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name:
 fn cases() -> Vec<Case> {
     vec![
         plays("image-pull-back-off"),
+        // Nobody has pushed it, and berth waits for that before it applies anything.
+        Case::of(shop("", "").replace("harbor.example.com/shop:pr-42", "shop")).file("berth.yaml", &APP.replace(
+            "app.yaml,",
+            "app.yaml, images: {shop: \"harbor.example.com/shop:pr-42\"},",
+        )),
         plays("image-refused"),
         plays("registry-down"),
         plays("out-of-memory"),
@@ -210,6 +215,9 @@ fn every_cause_is_named_in_one_line_by_a_whole_run() {
     insta::assert_snapshot!(lines.join("\n\n"), @r#"
     ### ❌ Not ready: `deploy` gave up after 3 m
     **Likely cause: image not found.** `pod default/shop-*`: `harbor.example.com/shop:pr-42: not found`; look at the job that builds it, and at its name and tag in `deploy`.
+
+    ### ❌ Not ready: `deploy` gave up after 3 m
+    **Likely cause: image not found.** `harbor.example.com/shop:pr-42`: `its registry answers 404`; look at the job that builds it, and at its name and tag in `deploy`.
 
     ### ❌ Not ready: `deploy` gave up after 3 m
     **Likely cause: image refused.** `pod default/shop-*`: `harbor.example.com/shop:pr-42: failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://harbor.example.com/service/token: 401 Unauthorized`; put the registry's credentials under `secrets` and name them in `imagePullSecrets`, or make the image readable.
