@@ -1,9 +1,12 @@
 //! What of a snapshot explains a failure to people, beside the one likely cause. Pure.
 
-use super::diagnosis::{Snapshot, containers, items, named, one_line, text};
+use super::diagnosis::{
+    Snapshot,
+    signs::{containers, items, named, one_line, text},
+};
 use serde_json::Value;
 
-/// What of a snapshot explains a failure to people: what is not well, and what happened to it, the newest last.
+/// What of a snapshot explains a failure to people: what is not well, and what happened to it, the newest last; then what it said.
 pub fn evidence(all: &Snapshot) -> String {
     let mut lines = Vec::new();
     let is_over = |object: &Value| object["kind"] == "Pod" && object["status"]["phase"] == "Succeeded";
@@ -42,6 +45,10 @@ pub fn evidence(all: &Snapshot) -> String {
         )
     });
     lines.extend(events);
+    for words in &all.last_words {
+        lines.push(format!("{}, the end of its log:", words.of));
+        lines.extend(words.text.lines().map(|line| format!("  {line}")));
+    }
     lines.join("\n")
 }
 

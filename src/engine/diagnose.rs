@@ -3,38 +3,90 @@
 //! Must never: fail, or hold up the end of a run for long: what cannot be read here is left out of the diagnosis, and the
 //! error that led here is told in any case.
 
+use super::drive::{late_on, line};
 use crate::{
-    clients::kubernetes::Area,
+    clients::{Failure, kubernetes::Area},
     domain::{
-        diagnosis::{Diagnosis, Snapshot, diagnose},
+        diagnosis::{Diagnosis, Failed, How, LastWords, Snapshot, diagnose, fallen},
+        plan::StepName,
         scope::Scope,
     },
-    providers::{Inside, Provider},
+    providers::{Access, Inside, Provider},
 };
+use futures::future::join_all;
+use serde_json::Value;
 use std::time::Duration;
+use tokio::time::timeout;
 
-/// How long it may take.
+/// How long it may take, and after that the logs.
 const LIMIT: Duration = Duration::from_secs(10);
+const LOG_LIMIT: Duration = Duration::from_secs(3);
+/// Of so many containers the last words are told, and of each so many lines.
+const CONTAINERS: usize = 3;
+const LINES: usize = 20;
 
-/// The likely cause, and what it was read from.
-pub(super) async fn diagnosed(provider: &dyn Provider, scope: &Scope) -> (Option<Diagnosis>, Option<String>) {
-    let look = async {
-        let mut all = Snapshot::default();
-        match provider.snapshot(scope).await {
-            Ok(outside) => all.objects.extend(outside.objects),
-            Err(error) => tracing::debug!("no diagnosis from outside: {error:#}"),
+/// The likely cause of a step's failure, and what it was read from.
+pub(super) async fn diagnosed(
+    provider: &dyn Provider,
+    scope: &Scope,
+    step: StepName,
+    error: &anyhow::Error,
+) -> (Option<Diagnosis>, Option<String>) {
+    let failed = how(error).map(|how| Failed { step, how });
+    let mut all = Snapshot { failed, ..Snapshot::default() };
+    if let Ok((objects, access)) = timeout(LIMIT, look(provider, scope)).await {
+        all.objects = objects;
+        if let Some(access) = access {
+            all.last_words = last_words(&access, &all).await;
         }
-        match provider.inside(scope).await {
-            Ok(Inside::Open(access)) => all.objects.extend(access.kubernetes.snapshot(&inside()).await),
-            Ok(Inside::NotYet(_) | Inside::Gone) => {}
-            Err(error) => tracing::debug!("no diagnosis from inside: {error:#}"),
-        }
-        all
-    };
-    match tokio::time::timeout(LIMIT, look).await {
-        Ok(all) => (diagnose(&all), evidence(&all)),
-        Err(_) => (None, None),
     }
+    (diagnose(&all), evidence(&all))
+}
+
+/// All that tells anything, and the way in, if there is one.
+async fn look(provider: &dyn Provider, scope: &Scope) -> (Vec<Value>, Option<Access>) {
+    let mut objects = Vec::new();
+    match provider.snapshot(scope).await {
+        Ok(outside) => objects.extend(outside.objects),
+        Err(error) => tracing::debug!("no diagnosis from outside: {error:#}"),
+    }
+    match provider.inside(scope).await {
+        Ok(Inside::Open(access)) => {
+            objects.extend(access.kubernetes.snapshot(&inside()).await);
+            return (objects, Some(access));
+        }
+        Ok(Inside::NotYet(_) | Inside::Gone) => {}
+        Err(error) => tracing::debug!("no diagnosis from inside: {error:#}"),
+    }
+    (objects, None)
+}
+
+/// In which way a step failed, if that alone may tell why.
+fn how(error: &anyhow::Error) -> Option<How> {
+    let Some(failure) = error.downcast_ref::<Failure>() else {
+        return late_on(error).map(|on| How::Waited(on.to_owned()));
+    };
+    // Of many things that failed together, each has a line of its own.
+    Some(How::Answered(match failure.detail.strip_prefix('\n') {
+        Some(each) => each.lines().map(|one| one.trim().to_owned()).collect(),
+        None => vec![line(error)],
+    }))
+}
+
+/// What hangs, as a log does whose node is gone, is left out.
+async fn last_words(access: &Access, all: &Snapshot) -> Vec<LastWords> {
+    let each = fallen(all).take(CONTAINERS).map(async |(pod, container, life)| {
+        let said = access.kubernetes.last_words(&pod, container, life, LINES);
+        match timeout(LOG_LIMIT, said).await {
+            Ok(Ok(text)) => Some(LastWords { of: format!("{pod} container {container}"), text }),
+            Ok(Err(error)) => {
+                tracing::debug!("left out of the evidence: {error:#}");
+                None
+            }
+            Err(_) => None,
+        }
+    });
+    join_all(each).await.into_iter().flatten().filter(|words| !words.text.trim().is_empty()).collect()
 }
 
 /// What tells why a workload is not ready.

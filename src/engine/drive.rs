@@ -230,11 +230,29 @@ fn late(step: StepName, patience: Duration, last: Last) -> anyhow::Error {
                 "its first look has not ended by then; `timeouts.{step}` says how long it may take"
             ))
             .into(),
-        Last::Waited(on) => UserError::new(Exit::Failed, format!("{after}, waiting for {on}"))
-            .hint(format!("`timeouts.{step}` says how long it may take"))
-            .into(),
+        Last::Waited(on) => anyhow::Error::new(Awaited(on.clone())).context(
+            UserError::new(Exit::Failed, format!("{after}, waiting for {on}"))
+                .hint(format!("`timeouts.{step}` says how long it may take")),
+        ),
         Last::Failed(error) => error.context(UserError::new(Exit::Unknown, after)),
     }
+}
+
+/// What a step waited for that is over its patience.
+#[derive(Debug)]
+struct Awaited(String);
+
+impl std::fmt::Display for Awaited {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Awaited {}
+
+/// What a step waited for, if that is how it failed.
+pub(super) fn late_on(error: &anyhow::Error) -> Option<&str> {
+    error.downcast_ref::<Awaited>().map(|awaited| awaited.0.as_str())
 }
 
 /// As people write it: `15 m`, `90 s`.

@@ -115,7 +115,7 @@ impl Run<'_> {
             }
             Ending::Superseded => Ok(Outcome::Superseded),
             Ending::Failed { step, error } => {
-                let (diagnosis, evidence) = diagnosed(&*provider, &scope).await;
+                let (diagnosis, evidence) = diagnosed(&*provider, &scope, step, &error).await;
                 self.telling.say(|report| (report.diagnosis, report.evidence) = (diagnosis, evidence));
                 let outcome = ended(step, &error);
                 // Why it failed is told in any case.

@@ -188,7 +188,7 @@ impl World {
     }
 
     /// Before all others: what it does must be there when they look.
-    fn begin_with(&mut self, saboteur: Saboteur) {
+    pub fn begin_with(&mut self, saboteur: Saboteur) {
         self.players.insert(0, (Server::Environment, Arc::new(saboteur)));
     }
 

@@ -18,6 +18,9 @@ mod bed;
 #[path = "../it/contract.rs"]
 #[macro_use]
 mod contract;
+#[path = "../it/cause_facts.rs"]
+mod cause_facts;
+mod causes;
 mod cluster_api;
 mod dns;
 #[path = "../it/environment.rs"]

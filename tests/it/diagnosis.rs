@@ -1,6 +1,9 @@
 //! The likely cause of a failure, from objects as API servers show them.
 
-use berth::domain::diagnosis::{Snapshot, diagnose};
+use berth::domain::{
+    diagnosis::{Failed, How, Snapshot, diagnose},
+    plan::StepName,
+};
 use serde_json::{Value, json};
 
 fn object(kind: &str, name: &str, rest: Value) -> Value {
@@ -40,7 +43,8 @@ const EARLIER: &str = "2026-01-05T12:00:00Z";
 const LATER: &str = "2026-01-05T12:05:00Z";
 
 fn told(objects: Vec<Value>) -> String {
-    diagnose(&Snapshot { objects }).map_or("nothing".to_owned(), |diagnosis| diagnosis.to_string())
+    diagnose(&Snapshot { objects, ..Snapshot::default() })
+        .map_or("nothing".to_owned(), |diagnosis| diagnosis.to_string())
 }
 
 #[test]
@@ -70,19 +74,18 @@ fn every_cause_is_named_in_one_line() {
     for (objects, expected) in [
         (
             vec![waiting("ErrImagePull", not_found)],
-            "image not found: pod default/shop-1: `harbor.example.com/shop:pr-42`: failed to pull and unpack image: \
-             harbor.example.com/shop:pr-42: not found",
+            "image not found: pod default/shop-1: harbor.example.com/shop:pr-42: not found",
         ),
         (
             vec![
                 waiting("ImagePullBackOff", "Back-off pulling image \"harbor.example.com/shop:pr-42\""),
                 event("Pod", "shop-1", "Failed", "Failed to pull image: 401 Unauthorized", EARLIER),
             ],
-            "image refused: pod default/shop-1: `harbor.example.com/shop:pr-42`: Failed to pull image: 401 Unauthorized",
+            "image refused: pod default/shop-1: harbor.example.com/shop:pr-42: Failed to pull image: 401 Unauthorized",
         ),
         (
             vec![waiting("ErrImagePull", "dial tcp 10.0.0.1:443: i/o timeout")],
-            "image cannot be pulled: pod default/shop-1: `harbor.example.com/shop:pr-42`: dial tcp 10.0.0.1:443: i/o timeout",
+            "image cannot be pulled: pod default/shop-1: harbor.example.com/shop:pr-42: dial tcp 10.0.0.1:443: i/o timeout",
         ),
         (
             vec![pod("Running", json!({"restartCount": 4, "lastState": ended("OOMKilled", 137)}))],
@@ -261,7 +264,45 @@ fn what_is_well_on_its_way_out_or_silent_explains_nothing() {
 }
 
 #[test]
+fn what_went_well_after_all_explains_nothing() {
+    let mut pod = pod("Running", json!({"ready": true, "state": {"running": {}}, "restartCount": 0}));
+    pod["metadata"]["ownerReferences"] = json!([{"kind": "ReplicaSet", "uid": "uid-of-shop-7d"}]);
+    let mounted = event("Pod", "shop-1", "FailedMount", "configmap \"settings\" not found", EARLIER);
+    let made = event("ReplicaSet", "shop-7d", "FailedCreate", "forbidden: exceeded quota: berth", EARLIER);
+    let set = object("ReplicaSet", "shop-7d", json!({"spec": {"replicas": 1}}));
+    assert_eq!(told(vec![pod, set, mounted, made]), "nothing");
+}
+
+#[test]
+fn what_a_server_answers_explains_itself_whatever_objects_say() {
+    let step = StepName::new("deploy");
+    let answered = |line: &str| {
+        let failed = Some(Failed { step, how: How::Answered(vec![line.to_owned()]) });
+        let objects = vec![waiting("ErrImagePull", "not found")];
+        let told = diagnose(&Snapshot { objects, failed, ..Snapshot::default() });
+        told.map_or("nothing".to_owned(), |diagnosis| diagnosis.to_string())
+    };
+    for (line, expected) in [
+        (
+            "could not apply pod default/it at https://10.0.0.1:6443: pods \"it\" is forbidden: exceeded quota: berth",
+            "quota exceeded: pod default/it: pods \"it\" is forbidden: exceeded quota: berth",
+        ),
+        (
+            "could not apply service default/it: admission webhook \"policy.example.com\" denied the request: no owner",
+            "not permitted: service default/it: admission webhook \"policy.example.com\" denied the request: no owner",
+        ),
+        ("could not apply service default/it: spec.ports: Required value", "nothing"),
+        ("could not read kv/pr-shop-42/claim: 503", "nothing"),
+    ] {
+        assert_eq!(answered(line), expected);
+    }
+}
+
+#[test]
 fn a_message_of_many_lines_is_one_and_ends_where_nobody_reads_on() {
     let long = told(vec![waiting("ErrImagePull", &format!("not\n  found {}", "ä".repeat(1000)))]);
-    assert!(long.contains("`: not found ä") && long.ends_with("ä…") && long.chars().count() < 400, "{long}");
+    assert!(
+        long.contains(":pr-42: not found ä") && long.ends_with("ä…") && long.chars().count() < 400,
+        "{long}"
+    );
 }

@@ -14,9 +14,11 @@ const SEARCH: &str = r#"
 found=$1
 {
   env
-  for pid in $PPID self; do
+  pid=self
+  while [ "$pid" != 0 ]; do
     tr '\0' '\n' < /proc/$pid/environ
     cat /proc/$pid/cmdline /proc/$pid/maps
+    read -r _ _ _ pid _ < /proc/$pid/stat || break
   done
   cat "$HOME"/* "$HOME"/.[a-z]* "$TMPDIR"/* ./* ./.[a-z]*
 } 2>/dev/null </dev/null | grep -a -c "CANARY-""7f3a" > "$found"

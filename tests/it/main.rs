@@ -10,6 +10,7 @@ mod api_server;
 mod apply;
 mod attending;
 mod bed;
+mod cause_facts;
 mod child;
 mod claims;
 #[macro_use]

@@ -352,7 +352,7 @@ fn what_could_not_be_read() {
     <!-- berth v1 acme/shop#42 g3 -->
     ### ❔ Unknown during `claim`: something could not be read or reached
 
-    `read the claim of pr-shop-42`
+    `read the claim of pr-shop-42: 503 Service Unavailable`
 
     Nothing was decided on that ground, and what stands is kept. The next event or sweep goes on from here; so does re-running the job, or `/berth up`.
 

@@ -47,7 +47,7 @@ fn every_step_that_fails_is_named_with_its_likely_cause() {
     fails("secrets", 1, "there is nothing at kv/ephemeral-clusters/pr-shop-42/secrets");
     fails("operators", 1, "Likely cause: container crashes");
     fails("resources", 1, "clusterissuer self-signed");
-    fails("deploy", 1, "to be pushed; its registry answers 404");
+    fails("deploy", 1, "Likely cause: image not found");
     fails("dns", 1, "NXDOMAIN");
     fails("health", 1, "it answers 503, not 200");
     fails("tests", 1, "1 test failed");

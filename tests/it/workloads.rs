@@ -5,13 +5,14 @@
 
 use crate::{
     bed::{Bed, crypto},
+    cause_facts::{self, FACTS},
     helm,
     players::{junk, places},
 };
 use berth::{
-    clients::kubernetes::{Area, Kubernetes, for_url},
+    clients::kubernetes::{Kubernetes, for_url},
     clock::Clock,
-    domain::diagnosis::{Snapshot, diagnose},
+    domain::diagnosis::diagnose,
     rehearsal::{
         Server, World,
         players::{Objects, Pace, environment_players},
@@ -85,31 +86,13 @@ impl Environment {
             .collect()
     }
 
-    /// What an engine sees of it.
-    async fn snapshot(&self) -> Snapshot {
-        let cluster = Kubernetes::new(self.client.clone(), Duration::from_secs(30), Clock::system());
-        let kinds = [
-            ("v1", "Pod"),
-            ("v1", "Event"),
-            ("v1", "PersistentVolumeClaim"),
-            ("v1", "Node"),
-            ("apps/v1", "Deployment"),
-            ("apps/v1", "ReplicaSet"),
-            ("apps/v1", "StatefulSet"),
-            ("apps/v1", "DaemonSet"),
-            ("batch/v1", "Job"),
-            ("cert-manager.io/v1", "Certificate"),
-        ];
-        let mut objects = vec![];
-        for (api_version, kind) in kinds {
-            let survey = cluster.survey(&Area::of(api_version, kind)).await.unwrap();
-            objects.extend(survey.objects().map(|object| object.value().clone()));
-        }
-        Snapshot { objects }
+    pub(crate) fn cluster(&self) -> Kubernetes {
+        Kubernetes::new(self.client.clone(), Duration::from_secs(30), Clock::system())
     }
 
     pub(crate) async fn told(&self) -> String {
-        diagnose(&self.snapshot().await).map_or("nothing".to_owned(), |diagnosis| diagnosis.to_string())
+        diagnose(&cause_facts::seen(&self.cluster(), None).await.0)
+            .map_or("nothing".to_owned(), |diagnosis| diagnosis.to_string())
     }
 
     pub(crate) fn unrefused(&self) {
@@ -463,6 +446,21 @@ async fn what_becomes_of_a_deployment_s_pods_is_named() {
         let before: Vec<Value> = environment.bed.world().environment.objects().collect();
         environment.bed.world().rest();
         assert!(environment.bed.world().environment.objects().eq(before), "{word}");
+        environment.unrefused();
+    }
+}
+
+#[tokio::test]
+async fn what_a_cluster_s_own_controllers_tell_is_named() {
+    for fact in FACTS {
+        let environment = Environment::born(Pace::AT_ONCE).await;
+        for object in (fact.beside)("default") {
+            cause_facts::make(&environment.client, "default", object).await;
+        }
+        cause_facts::make(&environment.client, "default", (fact.workload)()).await;
+        // A deadline of a second is over.
+        environment.bed.pass(2);
+        cause_facts::is_named(&environment.cluster(), "default", fact).await;
         environment.unrefused();
     }
 }

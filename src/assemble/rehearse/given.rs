@@ -87,7 +87,6 @@ pub(super) fn given(
         vault: if missing(steps::SECRETS) { Vec::new() } else { paths.collect::<Result<_>>()? },
         images: images(settings, &holder, Some(head))?
             .iter()
-            .filter(|_| !missing(steps::DEPLOY))
             .map(|image| (image.repository().to_owned(), image.reference().to_owned()))
             .collect(),
     })

@@ -3,12 +3,15 @@
 //! Must never: take a cut for the end.
 
 use super::{Denial, Kubernetes, failed::Failed, open};
-use crate::domain::claim::ObjectName;
+use crate::domain::{claim::ObjectName, diagnosis::Life};
 use anyhow::Result;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource as _, api::LogParams, client::Body, core::Request as Requests};
+
+/// Bytes of last words.
+const MOST: i64 = 8 << 10;
 
 /// The log of one container.
 pub struct Log {
@@ -39,6 +42,32 @@ impl Kubernetes {
         let opened = open(&self.client, requests.logs(&pod.name, &params), self.limit).await;
         let body = opened.map_err(|denial| self.unheard(pod, denial))?;
         Ok(Log { pod: pod.clone(), kubernetes: self.clone(), body })
+    }
+
+    /// The last lines that one life of a container has said.
+    pub async fn last_words(
+        &self,
+        pod: &ObjectName,
+        container: &str,
+        life: Life,
+        lines: usize,
+    ) -> Result<String> {
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            previous: life == Life::Before,
+            tail_lines: i64::try_from(lines).ok(),
+            limit_bytes: Some(MOST),
+            ..LogParams::default()
+        };
+        let requests = Requests::new(Pod::url_path(&(), pod.namespace.as_deref()));
+        let opened = open(&self.client, requests.logs(&pod.name, &params), self.limit).await;
+        let body = opened.map_err(|denial| self.unheard(pod, denial))?;
+        let mut log = Log { pod: pod.clone(), kubernetes: self.clone(), body };
+        let mut said = Vec::new();
+        while let Some(part) = log.next().await? {
+            said.extend_from_slice(&part);
+        }
+        Ok(String::from_utf8_lossy(&said).into_owned())
     }
 
     fn unheard(&self, pod: &ObjectName, denial: Denial) -> anyhow::Error {

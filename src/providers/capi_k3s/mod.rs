@@ -198,7 +198,7 @@ impl Provider for CapiK3s {
         let around = self.management.snapshot(&around).await;
         // A Secret's values are nobody's business in a diagnosis.
         let objects = own.chain(around).filter(|object| object["kind"] != "Secret").collect();
-        Ok(Snapshot { objects })
+        Ok(Snapshot { objects, ..Snapshot::default() })
     }
 }
 

@@ -2,14 +2,13 @@
 
 use super::{
     Change, Kind, Objects, Player, Reaction,
+    conditions::tell_briefly,
+    draft::Draft,
     objects::{annotation, namespace, target, text},
-    workloads::play,
+    workloads::{DAEMON_SET, DEPLOYMENT, JOB, NODE, STATEFUL_SET, play},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-
-const DEPLOYMENT: Kind = Kind { group: "apps", version: "v1", kind: "Deployment", plural: "deployments" };
-const JOB: Kind = Kind { group: "batch", version: "v1", kind: "Job", plural: "jobs" };
 
 /// What fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +19,8 @@ pub enum Saboteur {
     App,
     /// The Jobs of the app.
     Jobs,
+    /// The network of the nodes: it never comes up.
+    Nodes,
 }
 
 impl Player for Saboteur {
@@ -28,18 +29,21 @@ impl Player for Saboteur {
     }
 
     fn watches(&self) -> &'static [Kind] {
-        &[DEPLOYMENT, JOB]
+        &[DEPLOYMENT, STATEFUL_SET, DAEMON_SET, JOB, NODE]
     }
 
-    fn react(&self, objects: &Objects<'_>, _: Timestamp) -> Reaction {
-        let (kind, word) = match self {
-            Self::Operators => (DEPLOYMENT, play::CRASH_LOOP),
-            Self::App => (DEPLOYMENT, play::IMAGE_PULL_BACK_OFF),
-            Self::Jobs => (JOB, play::FAIL),
+    fn react(&self, objects: &Objects<'_>, now: Timestamp) -> Reaction {
+        let workloads = &[DEPLOYMENT, STATEFUL_SET, DAEMON_SET][..];
+        let (kinds, word) = match self {
+            Self::Nodes => return without_network(objects, now),
+            Self::Operators => (workloads, play::CRASH_LOOP),
+            Self::App => (workloads, play::IMAGE_PULL_BACK_OFF),
+            Self::Jobs => (&[JOB][..], play::FAIL),
         };
         let is_meant = |object: &&Value| (namespace(object) == "default") != (*self == Self::Operators);
         let mut reaction = Reaction::default();
-        for object in objects.all(kind).filter(is_meant) {
+        let all = kinds.iter().flat_map(|kind| objects.all(*kind).map(move |object| (*kind, object)));
+        for (kind, object) in all.filter(|(_, object)| is_meant(object)) {
             let template = &object["spec"]["template"];
             if annotation(template, play::PLAY) != word {
                 let patch = json!({
@@ -51,4 +55,16 @@ impl Player for Saboteur {
         }
         reaction
     }
+}
+
+fn without_network(objects: &Objects<'_>, now: Timestamp) -> Reaction {
+    let mut reaction = Reaction::default();
+    for node in objects.all(NODE) {
+        let mut draft = Draft::of(NODE, node);
+        let why = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network \
+                   plugin returns error: cni plugin not initialized";
+        tell_briefly(&mut draft, now, "Ready", ("False", "KubeletNotReady", why));
+        reaction.push(draft.end());
+    }
+    reaction
 }

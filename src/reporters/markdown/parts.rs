@@ -76,16 +76,7 @@ pub(super) fn failed<'a>(report: &'a Report, step: StepName, why: &str) -> Said<
         _ if begun(report, "cluster") => ("ready", "The cluster is kept: push a fix or comment `/berth up`."),
         _ => ("ready", "What stands is kept: push a fix or comment `/berth up`."),
     };
-    let likely = match &report.diagnosis {
-        Some(found) => format!(
-            "**Likely cause: {}.** {}: {}; {}.",
-            found.cause,
-            code(&found.object),
-            code(&found.detail),
-            found.advice
-        ),
-        None => code(first(why)),
-    };
+    let likely = likely(report).unwrap_or_else(|| code(&with_cause(why)));
     let detail = match report.evidence.as_deref().filter(|evidence| !evidence.trim().is_empty()) {
         Some(evidence) => {
             Detail::Evidence { summary: seen(report), why: why.to_owned(), evidence: Some(evidence) }
@@ -96,6 +87,19 @@ pub(super) fn failed<'a>(report: &'a Report, step: StepName, why: &str) -> Said<
     };
     let verdict = format!("❌ Not {not}: `{step}` {}", gave_up(step, why));
     Said { verdict, text: format!("{likely}\n{kept}"), detail }
+}
+
+/// What failed, and why, if one more line says it: the object alone tells nobody what is wrong with it.
+fn with_cause(why: &str) -> String {
+    let cause = why.trim().lines().nth(1).and_then(|line| line.trim().strip_prefix("because: "));
+    cause.map_or_else(|| first(why).to_owned(), |cause| format!("{}: {cause}", first(why)))
+}
+
+/// The cause, where, and what to do.
+fn likely(report: &Report) -> Option<String> {
+    let found = report.diagnosis.as_ref()?;
+    let (object, detail) = (code(&found.object), code(&found.detail));
+    Some(format!("**Likely cause: {}.** {object}: {detail}; {}.", found.cause, found.advice))
 }
 
 /// `gave up after 15 m`, where that is what the error says first.
@@ -124,8 +128,8 @@ pub(super) fn unknown<'a>(report: &'a Report, step: Option<StepName>, why: &str)
     };
     Said {
         verdict: format!("❔ Unknown{during}: something could not be read or reached"),
-        text: format!("{}\n\n{kept}", code(first(why))),
-        detail: more_than_a_line(why),
+        text: format!("{}\n\n{kept}", likely(report).unwrap_or_else(|| code(&with_cause(why)))),
+        detail: if report.diagnosis.is_some() { in_full(why) } else { more_than_a_line(why) },
     }
 }
 

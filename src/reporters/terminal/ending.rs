@@ -38,15 +38,13 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
         Outcome::Failed { why, .. } => {
             let not = if report.direction == Some(Direction::Down) { "removed" } else { "ready" };
             let mut lines = told(&format!("Not {not} after {took}"), why);
-            if let Some(found) = &report.diagnosis {
-                lines.push(format!("likely cause: {}", line(&found.to_string(), BYTES)));
-                lines.push(format!("what to do: {}", found.advice));
-            }
+            lines.extend(likely(report));
             lines.extend(evidence(report.evidence.as_deref().unwrap_or_default()));
             lines
         }
         Outcome::Unknown { why, .. } => {
-            told(&format!("Unknown after {took}, and nothing was decided on that ground"), why)
+            let words = format!("Unknown after {took}, and nothing was decided on that ground");
+            told(&words, why).into_iter().chain(likely(report)).collect()
         }
         Outcome::Removed { free_at: Some(at) } if *at > now => {
             vec![format!("Removed in {took}; its addresses are free at {}", moment(*at, now))]
@@ -66,6 +64,14 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
             vec![format!("Interrupted by signal {signal} after {took}; the same command goes on from here")]
         }
     }
+}
+
+fn likely(report: &Report) -> Vec<String> {
+    let Some(found) = &report.diagnosis else { return Vec::new() };
+    vec![
+        format!("likely cause: {}", line(&found.to_string(), BYTES)),
+        format!("what to do: {}", found.advice),
+    ]
 }
 
 /// What a rehearsal has to show beside how it ended: the objects that would be applied, and that the comment follows.

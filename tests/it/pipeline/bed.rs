@@ -9,6 +9,7 @@ use berth::{
         dns::Dns,
         github::{self, GitHub},
         kubernetes::Clusters,
+        registry::{self, Docker, Registries},
         vault::{Access, Auth, TIMEOUT, Vault},
     },
     clock::Clock,
@@ -36,6 +37,7 @@ use berth::{
 use jiff::SignedDuration;
 use serde_json::json;
 use std::{
+    collections::BTreeSet,
     future::pending,
     path::PathBuf,
     sync::{Arc, MutexGuard},
@@ -88,7 +90,7 @@ impl Bed {
 
     /// With this app file, and this beside it.
     pub(super) fn of(app: &str, manifests: &str) -> Self {
-        Self::with(PLATFORM, app, manifests)
+        Self::with("", &[("berth.yaml", app), ("app.yaml", manifests)])
     }
 
     /// With an account that may touch Secrets only where a role is bound to it, which it may do by itself in environments'
@@ -97,7 +99,7 @@ impl Bed {
         let platform = PLATFORM
             .replace("dns: {domain: preview.example.com}\n", "")
             .replace("capi-k3s\n", &format!("capi-k3s\n    secrets-role: {ROLE}\n"));
-        let mut bed = Self::with(&platform, HANDED_OVER, APPLICATION);
+        let mut bed = Self::on(&platform, &[("berth.yaml", HANDED_OVER), ("app.yaml", APPLICATION)]);
         let user = json!({"user": {"token": ACCOUNT}, "name": "berth"});
         let cluster = json!({"cluster": {"server": bed.served.url(Server::Kubernetes)}, "name": "world"});
         let context = json!({"context": {"cluster": "world", "user": "berth"}, "name": "world"});
@@ -123,7 +125,12 @@ impl Bed {
         bed
     }
 
-    fn with(platform: &str, app: &str, manifests: &str) -> Self {
+    /// With this more in the provider's settings, and these files.
+    pub(super) fn with(more: &str, files: &[(&str, &str)]) -> Self {
+        Self::on(&format!("{PLATFORM}{more}"), files)
+    }
+
+    fn on(platform: &str, files: &[(&str, &str)]) -> Self {
         let vault = vec!["ephemeral-clusters/pr-shop-42/secrets".to_owned()];
         crypto();
         let given = Given { head: sha('a'), vault, ..Given::default() };
@@ -142,7 +149,7 @@ impl Bed {
         let served = ground.block_on(Served::start(world)).unwrap();
         served.play(Pace::AT_ONCE);
         served.gate.invariant(super::invariants::no_address_twice);
-        let (settings, _files) = settings(platform, app, manifests);
+        let (settings, _files) = settings(platform, files);
         Self { served, clock, settings, kubeconfig: None, resting, _ground: ground, _files }
     }
 
@@ -275,6 +282,11 @@ impl Bed {
         Dns::new(vec![resolver], TIMEOUT).unwrap().routed(Arc::new(move |_| authority))
     }
 
+    fn registries(&self, run: &str) -> Registries {
+        let all = Registries::new(Docker::default(), BTreeSet::new(), registry::TIMEOUT, run).unwrap();
+        all.routed("harbor.example.com", self.served.url(Server::Registry).parse().unwrap())
+    }
+
     fn engine(&self, run: &str) -> Engine {
         let clock = self.clock.clone();
         let access = Access {
@@ -309,7 +321,7 @@ impl Bed {
                 mask: |_| {},
                 vault: Some((Arc::new(vault), MOUNT.parse().unwrap())),
                 dns: Some(Arc::new(self.dns())),
-                registries: None,
+                registries: Some(Arc::new(self.registries(run))),
                 surroundings: Surroundings::of(|_| None),
                 shown: Shown::Plain(Arc::new(|_| {})),
                 rehearsed: None,
@@ -374,9 +386,9 @@ spec: {endpoints: [{dnsName: \"${HOST}\", recordType: A, recordTTL: 300, targets
 ";
 
 /// With the files that they name: those must live as long.
-fn settings(platform: &str, app: &str, manifests: &str) -> (Settings, TempDir) {
+fn settings(platform: &str, files: &[(&str, &str)]) -> (Settings, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    for (name, text) in [("platform.yaml", platform), ("berth.yaml", app), ("app.yaml", manifests)] {
+    for (name, text) in [("platform.yaml", platform)].iter().chain(files) {
         std::fs::write(directory.path().join(name), text).unwrap();
     }
     let settings = Settings::load(&Sources {

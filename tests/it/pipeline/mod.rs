@@ -2,6 +2,7 @@
 
 mod bed;
 mod canonical;
+mod causes;
 mod crash;
 mod entitled;
 mod interleavings;

@@ -44,8 +44,10 @@ pub(super) const STORAGE_CLASS: Kind =
 pub(super) const DEPLOYMENT: Kind =
     Kind { group: "apps", version: "v1", kind: "Deployment", plural: "deployments" };
 const REPLICA_SET: Kind = Kind { group: "apps", version: "v1", kind: "ReplicaSet", plural: "replicasets" };
-const STATEFUL_SET: Kind = Kind { group: "apps", version: "v1", kind: "StatefulSet", plural: "statefulsets" };
-const DAEMON_SET: Kind = Kind { group: "apps", version: "v1", kind: "DaemonSet", plural: "daemonsets" };
+pub(super) const STATEFUL_SET: Kind =
+    Kind { group: "apps", version: "v1", kind: "StatefulSet", plural: "statefulsets" };
+pub(super) const DAEMON_SET: Kind =
+    Kind { group: "apps", version: "v1", kind: "DaemonSet", plural: "daemonsets" };
 pub(super) const JOB: Kind = Kind { group: "batch", version: "v1", kind: "Job", plural: "jobs" };
 const ENDPOINTS: Kind = Kind { group: "", version: "v1", kind: "Endpoints", plural: "endpoints" };
 const ENDPOINT_SLICE: Kind =

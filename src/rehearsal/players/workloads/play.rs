@@ -37,6 +37,8 @@ pub const UNSCHEDULABLE: &str = "unschedulable";
 pub const PENDING_CLAIM: &str = "pending-claim";
 /// The namespace's quota has no room for it.
 pub const QUOTA: &str = "quota";
+/// The namespace's quota counts what its containers do not say.
+pub const NO_REQUESTS: &str = "no-requests";
 /// A webhook that must be asked about it does not answer.
 pub const WEBHOOK_DOWN: &str = "webhook-down";
 /// The namespace's policy does not take it.
@@ -63,6 +65,7 @@ pub(super) fn is_known(word: &str) -> bool {
             | UNSCHEDULABLE
             | PENDING_CLAIM
             | QUOTA
+            | NO_REQUESTS
             | WEBHOOK_DOWN
             | NOT_PERMITTED
     )
@@ -84,6 +87,12 @@ pub(super) fn refused(template: &Value, pod: &str) -> Option<String> {
         QUOTA => format!(
             "pods \"{pod}\" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=10, limited: pods=10"
         ),
+        NO_REQUESTS => {
+            let first = super::pods::containers(template).first().map_or("", name_of);
+            format!(
+                "pods \"{pod}\" is forbidden: failed quota: compute: must specify requests.cpu for: {first}"
+            )
+        }
         WEBHOOK_DOWN => format!(
             "Internal error occurred: failed calling webhook \"pods.play.berth.dev\": failed to call webhook: Post \
              \"https://webhook.{namespace_of_webhook}.svc:443/mutate?timeout=10s\": no endpoints available for service \
