@@ -11,6 +11,7 @@ mod attending;
 mod bed;
 mod child;
 mod claims;
+mod clock;
 #[macro_use]
 mod contract;
 mod crash;
