@@ -3,9 +3,9 @@
 # kubectl can wait for by `kubectl wait`, all else by asking again and again. Only for measuring against:
 # `shell-up.sh DIRECTORY`, with the example's files in the directory, and the variables that are read below.
 #
-# It asks again where the tool does, every 5 s, scaled down as the infrastructure of the bench is, 20:1: every 0.25 s. To its
-# favour: it looks for the image while the cluster boots beside, asks the name's own server, which keeps no denials, and
-# an answer that does not come is its end, where the tool goes on.
+# The tool asks every 5 s; here that is 0.25 s, scaled down 20:1 as the infrastructure of the bench is. What processes cost
+# is not scaled, neither here nor for berth. To its favour the image is built beside the boot, not after it, and the name is
+# asked of its own server, which keeps no denials. Where the tool goes on without an answer, this ends with an error.
 set -euo pipefail
 
 pause=0.25
@@ -27,19 +27,19 @@ environment() { kubectl --kubeconfig kubeconfig "$@"; }
 vault() { curl --silent --fail --header "X-Vault-Token: $VAULT_TOKEN" "$@"; }
 
 documents="$VAULT_ADDR/v1/kv/data/ephemeral-clusters"
-export CLUSTER_NAME="pr-$REPOSITORY-$PR_NUMBER"
+CLUSTER_NAME="pr-$REPOSITORY-$PR_NUMBER"
 host="pr-$PR_NUMBER-$REPOSITORY.$DOMAIN"
 tag="pr-$PR_NUMBER-$HEAD_SHA"
 
 # An address.
 taken=$(vault "$documents/ip-allocations" | jq '.data.data | length')
-[ "$taken" -lt 10 ]
+[ "$taken" -lt 10 ] || { echo "all addresses are taken" >&2 && exit 1; }
 CLUSTER_IP=$(bash "$here/shell-pool.sh" allocate "$CLUSTER_NAME")
 NODE_IP="${CLUSTER_IP%.*}.$((${CLUSTER_IP##*.} + 1))"
-export CLUSTER_IP NODE_IP
 
 # The cluster.
-envsubst '$CLUSTER_NAME $CLUSTER_IP $NODE_IP $PR_NUMBER $REPOSITORY' <"$here/timeline/cluster.yaml.tpl" >cluster.yaml
+sed -e "s|\${CLUSTER_NAME}|$CLUSTER_NAME|g" -e "s|\${CLUSTER_IP}|$CLUSTER_IP|g" -e "s|\${NODE_IP}|$NODE_IP|g" \
+  -e "s|\${PR_NUMBER}|$PR_NUMBER|g" -e "s|\${REPOSITORY}|$REPOSITORY|g" "$here/timeline/cluster.yaml.tpl" >cluster.yaml
 management apply --validate=false --filename cluster.yaml
 management get secret proxmox-credentials --namespace dev --output json |
   jq 'del(.metadata["namespace","uid","resourceVersion","creationTimestamp","ownerReferences","finalizers"])' |

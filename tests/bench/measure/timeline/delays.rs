@@ -26,53 +26,25 @@ pub(super) struct Delay {
     holds: StepName,
 }
 
+const fn delay(
+    (what, seconds): (&'static str, i64),
+    with: Option<StepName>,
+    after: Option<&'static Delay>,
+    holds: StepName,
+) -> Delay {
+    Delay { what, seconds, with, after, holds }
+}
+
 /// Another job builds it, beside the boot.
-pub(super) static BUILD: Delay =
-    Delay { what: "the image is built and pushed", seconds: 90, with: None, after: None, holds: DEPLOY };
-static BOOT: Delay = Delay {
-    what: "a machine is cloned, boots and runs k3s",
-    seconds: 120,
-    with: Some(CLUSTER),
-    after: None,
-    holds: CLUSTER,
-};
-static CHART: Delay = Delay {
-    what: "Helm installs the operators",
-    seconds: 20,
-    with: Some(OPERATORS),
-    after: None,
-    holds: OPERATORS,
-};
-static IMAGES: Delay = Delay {
-    what: "their images are pulled, and they start",
-    seconds: 45,
-    with: Some(OPERATORS),
-    after: Some(&CHART),
-    holds: OPERATORS,
-};
-static ROLLOUT: Delay = Delay {
-    what: "the app's pods get ready",
-    seconds: 30,
-    with: Some(DEPLOY),
-    after: Some(&BUILD),
-    holds: DEPLOY,
-};
-static CERTIFICATE: Delay = Delay {
-    what: "the app gets its certificate",
-    seconds: 40,
-    with: Some(DEPLOY),
-    after: Some(&BUILD),
-    holds: HEALTH,
-};
-static RECORD: Delay = Delay {
-    what: "external-dns publishes its name",
-    seconds: 60,
-    with: Some(DEPLOY),
-    after: Some(&BUILD),
-    holds: DNS,
-};
-static SUITE: Delay =
-    Delay { what: "the tests run", seconds: 60, with: Some(TESTS), after: None, holds: TESTS };
+pub(super) static BUILD: Delay = delay(("the image is built and pushed", 90), None, None, DEPLOY);
+static BOOT: Delay = delay(("a machine is cloned, boots and runs k3s", 120), Some(CLUSTER), None, CLUSTER);
+static CHART: Delay = delay(("Helm installs the operators", 20), Some(OPERATORS), None, OPERATORS);
+static IMAGES: Delay =
+    delay(("their images are pulled, and they start", 45), Some(OPERATORS), Some(&CHART), OPERATORS);
+static ROLLOUT: Delay = delay(("the app's pods get ready", 30), Some(DEPLOY), Some(&BUILD), DEPLOY);
+static CERTIFICATE: Delay = delay(("the app gets its certificate", 40), Some(DEPLOY), Some(&BUILD), HEALTH);
+static RECORD: Delay = delay(("external-dns publishes its name", 60), Some(DEPLOY), Some(&BUILD), DNS);
+static SUITE: Delay = delay(("the tests run", 60), Some(TESTS), None, TESTS);
 
 /// Each behind what it waits for.
 static ALL: [&Delay; 8] = [&BUILD, &BOOT, &CHART, &IMAGES, &ROLLOUT, &CERTIFICATE, &RECORD, &SUITE];
