@@ -13,16 +13,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-pub(super) struct Late {
+struct Late {
     player: Arc<dyn Player>,
     /// When what was wanted once comes about.
     due: Mutex<BTreeMap<String, Timestamp>>,
 }
 
-impl Late {
-    pub(super) fn new(player: Arc<dyn Player>) -> Arc<dyn Player> {
-        Arc::new(Self { player, due: Mutex::default() })
-    }
+/// The same player, late.
+pub(super) fn late(player: Arc<dyn Player>) -> Arc<dyn Player> {
+    Arc::new(Late { player, due: Mutex::default() })
 }
 
 impl Player for Late {

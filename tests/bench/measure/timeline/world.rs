@@ -3,7 +3,7 @@
 use super::{
     super::harness::keeper::{self, file},
     delays::BUILD,
-    late::Late,
+    late::late,
 };
 use berth::{
     clock::Clock,
@@ -84,13 +84,13 @@ impl Stage {
 fn play(served: &Served) {
     let (pace, environment) = (Pace::AT_ONCE, Environment::at(&served.url(Server::Environment)));
     let outside: [Arc<dyn Player>; 3] =
-        [Arc::new(ClusterApi), Late::new(Arc::new(Proxmox { pace })), Arc::new(K3s { pace, environment })];
+        [Arc::new(ClusterApi), late(Arc::new(Proxmox { pace })), Arc::new(K3s { pace, environment })];
     let dns =
         ExternalDns { pace, owner: "environment".to_owned(), domains: Vec::new(), policy: Policy::Sync };
     let inside = environment_players(pace).into_iter().chain([Arc::new(dns) as Arc<dyn Player>]);
     let mut world = served.lock();
     outside.into_iter().for_each(|player| world.play(player));
-    inside.for_each(|player| world.play_in_environments(Late::new(player)));
+    inside.for_each(|player| world.play_in_environments(late(player)));
 }
 
 async fn pass_time(served: Served) {
