@@ -3,7 +3,10 @@
 //! Tests step it. tokio's paused clock is not used: it jumps while bytes are under way on a loopback socket.
 
 use jiff::{SignedDuration, Timestamp};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::sync::watch;
 
 /// Of the process, or stepped by a test.
@@ -84,5 +87,32 @@ impl Clock {
             // The sender lives in self: it cannot be gone.
             Hands::Stepped(hands) => drop(hands.waits.subscribe().wait_for(|waits| *waits >= times).await),
         }
+    }
+}
+
+/// The shortest time between two questions.
+const SOONEST: Duration = Duration::from_millis(250);
+/// Which part of the time that was waited so far passes before the next question.
+const PART: u32 = 25;
+
+/// When to ask again what cannot be watched: soon at first, and then the more seldom the longer it takes. So what a wait
+/// loses by asking stays a small part of it, and a long one does not flood whoever is asked.
+#[derive(Debug)]
+pub struct Rhythm {
+    longest: Duration,
+    since: OnceLock<Timestamp>,
+}
+
+impl Rhythm {
+    /// Never more than this between two questions.
+    pub const fn new(longest: Duration) -> Self {
+        Self { longest, since: OnceLock::new() }
+    }
+
+    /// Ends when it is time for the next question. The wait began when this was called first.
+    pub fn next(&self, clock: &Clock) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
+        let now = clock.now();
+        let waited = now.duration_since(*self.since.get_or_init(|| now)).unsigned_abs();
+        clock.passed((waited / PART).max(SOONEST).min(self.longest))
     }
 }

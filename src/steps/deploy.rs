@@ -17,7 +17,7 @@ use crate::{
         kubernetes::{Area, Clusters},
         registry::{Presence, Registries},
     },
-    clock::Clock,
+    clock::{Clock, Rhythm},
     domain::{app, image::Image, names::HeadSha, plan::Spec, scope::Scope, template::Variables, yaml},
     errors::{Exit, UserError},
     progress::{Progress, Wait},
@@ -39,7 +39,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 /// A registry cannot be watched.
-const PACE: Duration = Duration::from_secs(5);
+pub(super) const ASKING: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub struct Deploy {
@@ -47,7 +47,8 @@ pub struct Deploy {
     pub(super) app: App,
     pub(super) renderer: Arc<Renderer>,
     pub(super) registries: Option<Arc<Registries>>,
-    pub(super) clock: Clock,
+    /// When registries are asked again.
+    pub(super) asking: Rhythm,
     pub(super) rendered: OnceCell<Ready>,
     /// An image that was there once is there.
     pub(super) pushed: AtomicBool,
@@ -96,7 +97,7 @@ impl Deploy {
         let variables = super::variables(cx.scope, &self.app.vars)?;
         let images = filled(&deploy.images, &variables, "deploy.images")?;
         if !self.pushed.load(Ordering::Relaxed) {
-            if let Some(wait) = self.awaited(&images).await? {
+            if let Some(wait) = self.awaited(&images, cx.clock).await? {
                 return Ok(Progress::Waiting(wait));
             }
             self.pushed.store(true, Ordering::Relaxed);
@@ -126,7 +127,7 @@ impl Deploy {
     }
 
     /// `None`: all images are in their registries.
-    async fn awaited(&self, images: &BTreeMap<String, String>) -> Result<Option<Wait>> {
+    async fn awaited(&self, images: &BTreeMap<String, String>, clock: &Clock) -> Result<Option<Wait>> {
         let Some(registries) = &self.registries else { return Ok(None) };
         let each = images.iter().map(|(name, reference)| async move {
             let wrong = || {
@@ -145,7 +146,7 @@ impl Deploy {
         }
         Ok(missing.map(|reference| {
             let on = format!("`{reference}` to be pushed; its registry answers 404");
-            Wait::new(on, self.clock.passed(PACE))
+            Wait::new(on, self.asking.next(clock))
         }))
     }
 

@@ -11,8 +11,8 @@ use crate::{
         dns::{Dns, Picture, Zone},
         kubernetes::{Area, Deletion, Dependents, Kubernetes, Seen, Survey},
     },
-    clock::Clock,
-    domain::{names::DnsName, plan::Spec, scope::Scope},
+    clock::Rhythm,
+    domain::{names::DnsName, plan::Spec},
     errors::{Exit, UserError},
     progress::{Progress, Wait},
     providers::Access,
@@ -23,16 +23,14 @@ use futures::future::try_join_all;
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 /// DNS cannot be watched.
-const PACE: Duration = Duration::from_secs(2);
+const ASKING: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub struct Names {
-    /// How long it may take.
-    pub patience: Duration,
+    patience: Duration,
     /// `None`: environments have no names here.
-    pub dns: Option<Arc<Dns>>,
-    /// Of the process.
-    pub clock: Clock,
+    dns: Option<Arc<Dns>>,
+    asking: Rhythm,
 }
 
 #[async_trait(?Send)]
@@ -58,7 +56,7 @@ impl InsideStep for Names {
         let pictures = pictures.await?;
         match pictures.iter().find(|picture| !picture.is_there()) {
             Some(silent) if silent.is_unknown() => Err(unanswered(silent)),
-            Some(behind) => Ok(Progress::Waiting(self.again(behind))),
+            Some(behind) => Ok(Progress::Waiting(self.again(cx, behind))),
             None => Ok(Progress::done(pictures[0].to_string())),
         }
     }
@@ -78,7 +76,7 @@ impl InsideStep for Names {
         if !going.is_empty() {
             return Ok(Progress::Waiting(Seen::any_changed(&going, format!("{gone} to be gone"))));
         }
-        match self.left(cx.scope).await? {
+        match self.left(cx).await? {
             Some(Wait { on, wake }) => {
                 // What a superseded run had under way may still come, and would keep the names.
                 let mut waits = vec![Wait { on: String::new(), wake }];
@@ -97,11 +95,16 @@ impl InsideStep for Names {
 
     /// Whoever took the records away lived in the environment: if it could not before that went, the addresses wait.
     async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
-        Ok(self.left(cx.scope).await?.is_none())
+        Ok(self.left(cx).await?.is_none())
     }
 }
 
 impl Names {
+    /// Whom environments have their names from.
+    pub fn new(patience: Duration, dns: Option<Arc<Dns>>) -> Self {
+        Self { patience, dns, asking: Rhythm::new(ASKING) }
+    }
+
     fn dns(&self, host: &DnsName) -> Result<&Dns> {
         self.dns.as_deref().ok_or_else(|| {
             UserError::usage(format!("nobody says who is to be asked for {host}"))
@@ -110,13 +113,13 @@ impl Names {
         })
     }
 
-    fn again(&self, on: impl std::fmt::Display) -> Wait {
-        Wait::new(on, self.clock.passed(PACE))
+    fn again(&self, cx: &Context<'_>, on: impl std::fmt::Display) -> Wait {
+        Wait::new(on, self.asking.next(cx.clock))
     }
 
     /// `None`: every authoritative server says that none of its names leads to it.
-    async fn left(&self, scope: &Scope) -> Result<Option<Wait>> {
-        let hosts = &scope.removal.hosts;
+    async fn left(&self, cx: &Context<'_>) -> Result<Option<Wait>> {
+        let hosts = &cx.scope.removal.hosts;
         let Some(first) = hosts.first() else { return Ok(None) };
         let dns = self.dns(first)?;
         let pictures = try_join_all(hosts.iter().map(async |host| {
@@ -126,7 +129,7 @@ impl Names {
         let pictures = pictures.await?;
         match pictures.iter().find(|picture| !picture.is_gone()) {
             Some(silent) if silent.is_unknown() => Err(unanswered(silent)),
-            left => Ok(left.map(|left| self.again(left))),
+            left => Ok(left.map(|left| self.again(cx, left))),
         }
     }
 }

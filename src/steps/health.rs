@@ -8,7 +8,7 @@
 //! its `ca.crt`, which cert-manager writes beside it. It is read through the environment's API server, and whose that is we
 //! know by its kubeconfig. A certificate that anybody else shows at these addresses is refused.
 //!
-//! An address cannot be watched: it is asked once a second. Must never: take an answer from elsewhere for the app's; fail
+//! An address cannot be watched: it is asked again and again. Must never: take an answer from elsewhere for the app's; fail
 //! because it does not answer yet.
 
 use super::{Context, DNS, HEALTH, Step};
@@ -17,6 +17,7 @@ use crate::{
         files,
         kubernetes::{Area, Kubernetes},
     },
+    clock::Rhythm,
     domain::{claim::ObjectName, plan::Spec, pool::Block, scope::Scope},
     errors::{Exit, UserError},
     progress::{Progress, Wait},
@@ -29,8 +30,8 @@ use reqwest::{Certificate, Client, Url, redirect};
 use serde_json::Value;
 use std::{error::Error as _, net::SocketAddr, time::Duration};
 
-/// How often it is asked.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The longest time between two questions.
+pub const ASKING: Duration = Duration::from_secs(1);
 /// One answer takes no longer.
 const ANSWER: Duration = Duration::from_secs(10);
 /// Within one host.
@@ -46,6 +47,8 @@ pub struct Healthy {
     pub patience: Duration,
     /// Where every environment answers in a rehearsal, in plain HTTP.
     pub rehearsed: Option<SocketAddr>,
+    /// When it is asked again.
+    pub asking: Rhythm,
 }
 
 /// Whose certificates are good.
@@ -104,7 +107,7 @@ impl Step for Healthy {
             }
             Err(lacking) => lacking,
         };
-        Ok(Progress::Waiting(Wait::new(format!("{url}: {lacking}"), cx.clock.passed(PAUSE))))
+        Ok(Progress::Waiting(Wait::new(format!("{url}: {lacking}"), self.asking.next(cx.clock))))
     }
 
     async fn remove(&self, _cx: &Context<'_>) -> Result<Progress> {

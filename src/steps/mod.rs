@@ -21,7 +21,7 @@ use crate::{
         Failure, Kind, child::Surroundings, dns::Dns, kubernetes::Clusters, registry::Registries,
         vault::Vault,
     },
-    clock::Clock,
+    clock::{Clock, Rhythm},
     documents::{NotWritten, Store, claims::Fence},
     domain::{
         plan::{Spec, StepName},
@@ -107,7 +107,7 @@ pub fn all(
         _ => None,
     };
     let (inside, app) = (of.map(|of| &of.inside), &settings.app);
-    let renderer = sources::Renderer { surroundings: surroundings.clone(), clock: clock.clone() };
+    let renderer = sources::Renderer { surroundings: surroundings.clone(), clock };
     let renderer = Arc::new(renderer);
     let rendering = |sources: &[Source]| Rendering::new(sources.to_vec(), renderer.clone());
     let platform = inside.map_or(&[][..], |inside| &inside.secrets);
@@ -140,13 +140,13 @@ pub fn all(
             app: app.clone(),
             renderer: renderer.clone(),
             registries,
-            clock: clock.clone(),
+            asking: Rhythm::new(deploy::ASKING),
             rendered: OnceCell::new(),
             pushed: AtomicBool::new(false),
             clusters,
             hand_over,
         }),
-        Box::new(Within(dns::Names { patience: patience(DNS), dns, clock })),
+        Box::new(Within(dns::Names::new(patience(DNS), dns))),
         asked(
             Spec { name: HEALTH, needs: &[DNS], patience: patience(HEALTH) },
             app.health.clone().map(|health| health::Healthy {
@@ -154,6 +154,7 @@ pub fn all(
                 vars: app.vars.clone(),
                 patience: patience(HEALTH),
                 rehearsed,
+                asking: Rhythm::new(health::ASKING),
             }),
         ),
         asked(

@@ -392,6 +392,22 @@ async fn a_newer_run_marks_what_it_leaves_as_it_is(at: &impl UnderTest) {
     assert_eq!((again.unchanged.len(), through.writes()), (1, vec![]), "once is enough");
 }
 
+async fn what_stands_and_is_kept_is_marked_once_however_it_differs(at: &impl UnderTest) {
+    let takings = Takings::new();
+    let (stands, other) = (config(at, "a", json!({"x": "1"})), config(at, "a", json!({"x": "2"})));
+    let through = Through::counting(at.client());
+    let kubernetes = through.kubernetes();
+    kubernetes.writer(&takings.take(7).await).apply(&bundle([stands.clone()])).await.unwrap();
+    let newer = takings.take(7).await;
+    let keep = || bundle([other.clone()]).keeping_what_stands();
+    let applied = kubernetes.writer(&newer).apply(&keep()).await.unwrap();
+    assert_eq!((applied.marked, applied.written), (vec![name_of(&stands)], vec![]));
+    through.taken();
+    let again = kubernetes.writer(&newer).apply(&keep()).await.unwrap();
+    assert_eq!((again.unchanged.len(), through.writes()), (1, vec![]), "once is enough");
+    assert_eq!(there(at, &stands).await["data"], json!({"x": "1"}));
+}
+
 async fn what_an_earlier_life_left_is_written_over_by_the_living_one_only(at: &impl UnderTest) {
     let takings = Takings::new();
     let through = Through::counting(at.client());
@@ -1195,6 +1211,7 @@ facts! {
     what_somebody_else_has_put_into_what_was_empty_is_put_right
     what_is_no_longer_wanted_goes
     a_newer_run_marks_what_it_leaves_as_it_is
+    what_stands_and_is_kept_is_marked_once_however_it_differs
     an_older_run_is_refused_at_the_object
     what_an_earlier_life_left_is_written_over_by_the_living_one_only
     a_late_write_of_an_older_run_loses

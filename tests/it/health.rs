@@ -7,8 +7,9 @@ use crate::{
     stand::{HOST, Stand},
 };
 use berth::{
+    clock::Rhythm,
     settings::{self, Ca},
-    steps::health::Healthy,
+    steps::health::{ASKING, Healthy},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -80,7 +81,13 @@ impl<T: Read + Write> Both for T {}
 
 fn step(url: &str, ca: Ca) -> Healthy {
     let health = settings::Health { url: url.parse().unwrap(), status: 200, ca };
-    Healthy { health, vars: vec![], patience: Duration::from_secs(300), rehearsed: None }
+    Healthy {
+        health,
+        vars: vec![],
+        patience: Duration::from_secs(300),
+        rehearsed: None,
+        asking: Rhythm::new(ASKING),
+    }
 }
 
 #[tokio::test]

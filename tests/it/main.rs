@@ -13,6 +13,7 @@ mod bed;
 mod cause_facts;
 mod child;
 mod claims;
+mod clock;
 #[macro_use]
 mod contract;
 mod crash;

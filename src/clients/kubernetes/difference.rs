@@ -44,15 +44,17 @@ pub fn difference(wanted: &Value, live: &Value) -> Difference {
     let records = Records { ours, others };
     match uncovered_object(&sent(wanted), &records, "") {
         Some(path) => Difference::Content(format!("{path} was changed by somebody else")),
-        None if [CLAIM, GENERATION].iter().any(|mark| {
-            let label = |object: &Value| object["metadata"]["labels"][mark].clone();
-            label(wanted) != label(live)
-        }) =>
-        {
-            Difference::Mark
-        }
-        None => Difference::Nothing,
+        None => mark(wanted, live),
     }
+}
+
+/// The same for what stays as it stands: only its mark can differ.
+pub fn mark(wanted: &Value, live: &Value) -> Difference {
+    let is_marked = [CLAIM, GENERATION].iter().all(|mark| {
+        let label = |object: &Value| object["metadata"]["labels"][mark].clone();
+        label(wanted) == label(live)
+    });
+    if is_marked { Difference::Nothing } else { Difference::Mark }
 }
 
 /// What the server has recorded at one path.

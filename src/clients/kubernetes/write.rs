@@ -15,7 +15,7 @@
 use super::{
     Denial, Kubernetes, Seen,
     condition::condition,
-    difference::{Difference, MANAGER, difference},
+    difference::{Difference, MANAGER, difference, mark},
     discovery::defined,
     failed::{Failed, NO_SUCH_KIND},
     manifest::{Bundle, ENVIRONMENT, Manifest, marks},
@@ -264,10 +264,8 @@ impl Writer<'_> {
         let mut wanted = manifest.stamped(is_own.then_some(claim));
         let difference = match seen.object() {
             None => Difference::Content("it is not there".to_owned()),
-            Some(object) => match difference(&wanted, object.value()) {
-                Difference::Content(_) if terms.kept => Difference::Mark,
-                difference => difference,
-            },
+            Some(object) if terms.kept => mark(&wanted, object.value()),
+            Some(object) => difference(&wanted, object.value()),
         };
         let version = seen.version().map(str::to_owned).ok_or_else(|| {
             let detail = format!("the API server no longer has {} of {}", name.kind, name.api_version);

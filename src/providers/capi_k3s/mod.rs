@@ -21,7 +21,7 @@ use crate::{
             manifest::{Bundle, Manifest},
         },
     },
-    clock::Clock,
+    clock::{Clock, Rhythm},
     domain::{
         claim::{ObjectName, Removal},
         diagnosis::Snapshot,
@@ -40,8 +40,8 @@ use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
-/// How long an API server that does not answer yet is left alone.
-const PACE: Duration = Duration::from_secs(1);
+/// The longest time for which an API server that does not answer yet is left alone.
+const ASKING: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub struct CapiK3s {
@@ -106,9 +106,9 @@ impl CapiK3s {
             }
             Ok(nodes) => Ok(Progress::Waiting(nodes.changed("its node"))),
             Err(error) if matches!(Failure::of(&error), Kind::Unavailable { .. }) => {
-                let again = Wait::new("", self.clock.passed(PACE));
+                let answers = Wait::new("", until_it_answers(access.kubernetes, self.clock.clone()));
                 let on = "its API server to answer".to_owned();
-                Ok(Progress::Waiting(Wait { on, ..Wait::any(vec![cluster.changed(""), again]) }))
+                Ok(Progress::Waiting(Wait { on, ..Wait::any(vec![cluster.changed(""), answers]) }))
             }
             Err(error) => Err(error),
         }
@@ -199,6 +199,19 @@ impl Provider for CapiK3s {
         // A Secret's values are nobody's business in a diagnosis.
         let objects = own.chain(around).filter(|object| object["kind"] != "Secret").collect();
         Ok(Snapshot { objects, ..Snapshot::default() })
+    }
+}
+
+/// Nobody tells when that is. Only itself is asked: the management cluster is left in peace meanwhile.
+async fn until_it_answers(environment: Kubernetes, clock: Clock) -> Result<()> {
+    let rhythm = Rhythm::new(ASKING);
+    loop {
+        rhythm.next(&clock).await?;
+        match environment.survey(&Area::of("v1", "Node")).await {
+            Err(error) if matches!(Failure::of(&error), Kind::Unavailable { .. }) => {}
+            // Whatever it said, the next look judges it.
+            Ok(_) | Err(_) => return Ok(()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a measurement that cannot be taken shall end there"
 )]
 
@@ -18,9 +19,13 @@ mod part;
 mod pool;
 #[path = "../../it/taking.rs"]
 mod taking;
+mod timeline;
 mod wait;
 
 use harness::control_plane::ControlPlane;
+
+/// What can be named.
+const PARTS: [&str; 4] = ["pool", "timeline", "apply", "wait"];
 
 fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
@@ -30,8 +35,8 @@ fn main() {
     }
     // Cargo adds `--bench`.
     let named: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    if let Some(stranger) = named.iter().find(|name| !["pool", "apply", "wait"].contains(&name.as_str())) {
-        panic!("{stranger} is not measured; pool, apply and wait are");
+    if let Some(stranger) = named.iter().find(|name| !PARTS.contains(&name.as_str())) {
+        panic!("{stranger} is not measured; {} are", PARTS.join(", "));
     }
     let wanted = |name: &str| named.is_empty() || named.iter().any(|one| *one == name);
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -39,6 +44,9 @@ fn main() {
     let print = |all: Vec<cost::Measured>| all.iter().for_each(|measured| println!("{measured}"));
     if wanted("pool") {
         print(runtime.block_on(pool::measure()));
+    }
+    if wanted("timeline") {
+        print(runtime.block_on(timeline::measure()));
     }
     if !wanted("apply") && !wanted("wait") {
         return;

@@ -1,6 +1,6 @@
 //! What berth does in the middle of its pipeline, as a process of its own, so that it can be measured as kubectl is.
 
-use super::taking::Takings;
+use super::{taking::Takings, timeline};
 use berth::{
     clients::kubernetes::{
         Judgement, Kubernetes, Target,
@@ -28,6 +28,8 @@ pub(crate) fn play(arguments: &[String]) -> bool {
             runtime().block_on(apply(kubeconfig.into(), bundle.as_ref(), generation.parse().unwrap()));
         }
         ["part", "wait", kubeconfig, object] => runtime().block_on(wait(kubeconfig.into(), object.as_ref())),
+        ["part", "up", directory] => runtime().block_on(timeline::up(directory.as_ref())),
+        ["part", "dig", server, name] => runtime().block_on(timeline::dig(server, name)),
         _ => return false,
     }
     true

@@ -8,6 +8,7 @@ use berth::{
     domain::{intent::Occasion, report::Outcome},
     rehearsal::{Server, gate::Verdict},
 };
+use serde_json::json;
 
 #[test]
 fn opened_it_comes_up_and_closed_it_goes_without_a_trace() {
@@ -56,6 +57,29 @@ fn a_second_run_of_the_same_commit_only_marks_what_stands() {
         .collect();
     // Six objects outside and three inside bear the mark of who wrote them last; the claim is taken, and told how it ended.
     assert_eq!(writes.len(), 12, "{writes:#?}");
+    bed.unbroken();
+}
+
+#[test]
+fn as_long_as_its_server_does_not_answer_the_management_cluster_is_left_in_peace() {
+    let bed = Bed::new();
+    let mut questions = 0;
+    bed.served.gate.rule(move |request| match request.server {
+        Server::Environment if questions < 10 => {
+            questions += 1;
+            Verdict::json(503, &json!({}))
+        }
+        _ => Verdict::Pass,
+    });
+    let report = bed.run_beside("one", Occasion::Event).unwrap();
+    assert_eq!(report.outcome, Some(Outcome::Ready), "{}", bed.log());
+    let log = bed.served.gate.log();
+    let mut asked = log.iter().enumerate().filter(|(_, line)| line.contains(" environment "));
+    // After the first try comes the watch for what is told; the tenth is the last in vain.
+    let (first, last) = (asked.nth(2).unwrap().0, asked.nth(6).unwrap().0);
+    let others: Vec<&String> =
+        log[first..=last].iter().filter(|line| line.contains(" kubernetes ")).collect();
+    assert_eq!(others, Vec::<&String>::new(), "{}", bed.log());
     bed.unbroken();
 }
 
