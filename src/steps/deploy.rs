@@ -4,6 +4,7 @@
 //! an image that is not there; finish on what an earlier rollout says.
 
 mod argo_cd;
+mod outdated;
 
 pub use argo_cd::HandOver;
 
@@ -107,15 +108,19 @@ impl Deploy {
         if let (Some(application), Some(hand_over)) = (application, &self.hand_over) {
             return hand_over.ensure(cx, inside, application).await;
         }
-        let waits = install::install(cx, inside, objects, &deploy.namespace).await?;
+        let waits = install::install(cx, inside, DEPLOY, objects, &deploy.namespace).await?;
         // Each when the one before has completed; the app itself may well need them to get ready.
         for job in jobs {
-            let done = install::install(cx, inside, std::slice::from_ref(job), &deploy.namespace).await?;
+            let job = std::slice::from_ref(job);
+            let done = install::install(cx, inside, DEPLOY, job, &deploy.namespace).await?;
             if let Some(wait) = done {
                 return Ok(Progress::Waiting(wait));
             }
         }
         if let Some(wait) = waits {
+            return Ok(Progress::Waiting(wait));
+        }
+        if let Some(wait) = outdated::remove(cx, inside, objects).await? {
             return Ok(Progress::Waiting(wait));
         }
         let sha = cx.scope.head().map_or(String::new(), |head| format!(" at {}", short(head)));

@@ -9,7 +9,7 @@ use crate::{
         manifest::Bundle,
         readiness::{Readiness, readiness},
     },
-    domain::{claim::ObjectName, template::Variables},
+    domain::{claim::ObjectName, plan::StepName, template::Variables},
     errors::{Exit, UserError},
     progress::Wait,
     providers::Access,
@@ -47,10 +47,12 @@ impl Rendering {
     }
 }
 
-/// Applies them, and looks how far they are; `None`: all are at work. Objects that name no namespace go into this one.
+/// Applies them for a step, and looks how far they are; `None`: all are at work. Objects that name no namespace go into
+/// this one.
 pub(super) async fn install(
     cx: &Context<'_>,
     inside: &Access,
+    step: StepName,
     objects: &[Value],
     namespace: &Namespace,
 ) -> Result<Option<Wait>> {
@@ -59,7 +61,8 @@ pub(super) async fn install(
         ["Namespace", "CustomResourceDefinition"].iter().any(|kind| object["kind"] == *kind)
     };
     let shared: Vec<ObjectName> = objects.iter().filter(is_shared).map(ObjectName::of).collect();
-    let bundle = Bundle::of(objects.iter().cloned())?.within(namespace.as_ref()).sharing(shared);
+    let bundle =
+        Bundle::of(objects.iter().cloned())?.made_by(step).within(namespace.as_ref()).sharing(shared);
     let applied = inside.kubernetes.writer(cx.fence).apply(&bundle).await?;
     let names: Vec<ObjectName> = [applied.written, applied.marked, applied.unchanged].concat();
     let charts: Vec<&Value> = objects.iter().filter(|object| is_chart(object)).collect();

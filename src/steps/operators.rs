@@ -28,7 +28,7 @@ impl InsideStep for Operators {
         if objects.is_empty() {
             return Ok(Progress::done("none are configured"));
         }
-        if let Some(wait) = install::install(cx, inside, objects, &self.namespace).await? {
+        if let Some(wait) = install::install(cx, inside, OPERATORS, objects, &self.namespace).await? {
             return Ok(Progress::Waiting(wait));
         }
         let crds = match install::extensions(&inside.kubernetes).await? {

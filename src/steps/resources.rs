@@ -37,7 +37,7 @@ impl InsideStep for Resources {
         if objects.is_empty() {
             return Ok(Progress::done("none are configured"));
         }
-        Ok(match install::install(cx, inside, &objects, &self.namespace).await? {
+        Ok(match install::install(cx, inside, RESOURCES, &objects, &self.namespace).await? {
             Some(wait) => Progress::Waiting(wait),
             None => Progress::Done(format!("{} applied", objects.len())),
         })

@@ -3,7 +3,10 @@
 //! Must never: take an object that is not named exactly; send what only a server may say of an object.
 
 use crate::{
-    domain::claim::{Claim, ObjectName},
+    domain::{
+        claim::{Claim, ObjectName},
+        plan::StepName,
+    },
     errors::{Exit, UserError},
 };
 use anyhow::{Context, Result, bail};
@@ -16,6 +19,8 @@ pub const ENVIRONMENT: &str = "berth.dev/environment";
 pub const CLAIM: &str = "berth.dev/claim";
 /// By which taking of that claim.
 pub const GENERATION: &str = "berth.dev/generation";
+/// Which step of a plan made it, where that matters.
+pub const STEP: &str = "berth.dev/step";
 /// The digest of what was applied last.
 pub const APPLIED: &str = "berth.dev/applied";
 
@@ -38,6 +43,7 @@ const NAME: usize = 253;
 pub struct Manifest {
     name: ObjectName,
     value: Value,
+    step: Option<StepName>,
 }
 
 impl Manifest {
@@ -51,7 +57,7 @@ impl Manifest {
         check(&name, &value).and_then(|()| normalise(&name, &mut value)).with_context(|| {
             UserError::new(Exit::Failed, format!("{} cannot be applied", described(&name)))
         })?;
-        Ok(Self { name, value })
+        Ok(Self { name, value, step: None })
     }
 
     /// What it is called. The namespace is what it says itself.
@@ -82,6 +88,9 @@ impl Manifest {
     pub(super) fn stamped(mut self, owner: Option<&Claim>) -> Value {
         if let Some(claim) = owner {
             self.value["metadata"]["labels"][ENVIRONMENT] = json!(claim.name());
+            if let Some(step) = self.step {
+                self.value["metadata"]["labels"][STEP] = json!(step.as_str());
+            }
         }
         // A map of serde_json is sorted: equal objects have equal texts.
         let digest = ring::digest::digest(&ring::digest::SHA256, self.value.to_string().as_bytes());
@@ -136,6 +145,12 @@ impl Bundle {
     /// Where objects of kinds with namespaces are that name none.
     pub fn within(self, namespace: impl Into<String>) -> Self {
         Self { namespace: Some(namespace.into()), ..self }
+    }
+
+    /// Labelled as this step's.
+    pub fn made_by(mut self, step: StepName) -> Self {
+        self.manifests.iter_mut().for_each(|manifest| manifest.step = Some(step));
+        self
     }
 
     /// What is there stays as it is, and is only marked; what is not there is made.
@@ -206,7 +221,9 @@ fn check(name: &ObjectName, value: &Value) -> Result<()> {
         match &value["metadata"][marks] {
             Value::Null => {}
             Value::Object(marks)
-                if marks.keys().any(|key| [ENVIRONMENT, CLAIM, GENERATION, APPLIED].contains(&&**key)) =>
+                if marks
+                    .keys()
+                    .any(|key| [ENVIRONMENT, CLAIM, GENERATION, STEP, APPLIED].contains(&&**key)) =>
             {
                 bail!("labels and annotations of berth.dev are berth's own to set");
             }

@@ -1,6 +1,11 @@
 //! One world, and the processes that run in it.
 
-use super::resting::Resting;
+use super::{
+    files::{
+        ACCOUNT, APP, APPLICATION, HANDED_OVER, MANIFESTS, OTHERS, PLATFORM, ROLE, ROLE_BINDINGS, settings,
+    },
+    resting::Resting,
+};
 use crate::bed::{MOUNT, ROOT, crypto, document};
 use berth::{
     assemble::{self, Outside},
@@ -30,7 +35,7 @@ use berth::{
         serve::Served,
     },
     reporters::Reporters,
-    settings::{Environment, Flags, Settings, Sources, Trust},
+    settings::Settings,
     steps::{Tools, tests::Shown},
     stores::vault::VaultStore,
 };
@@ -80,7 +85,7 @@ pub(super) struct Bed {
     /// The world's own runtime: it outlives every process.
     _ground: Runtime,
     kubeconfig: Option<PathBuf>,
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl Bed {
@@ -107,7 +112,7 @@ impl Bed {
             "apiVersion": "v1", "kind": "Config", "current-context": "world",
             "clusters": [cluster], "users": [user], "contexts": [context],
         });
-        let path = bed._files.path().join("kubeconfig");
+        let path = bed.files.path().join("kubeconfig");
         std::fs::write(&path, config.to_string()).unwrap();
         bed.kubeconfig = Some(path);
         let mut world = bed.world();
@@ -149,8 +154,8 @@ impl Bed {
         let served = ground.block_on(Served::start(world)).unwrap();
         served.play(Pace::AT_ONCE);
         served.gate.invariant(super::invariants::no_address_twice);
-        let (settings, _files) = settings(platform, files);
-        Self { served, clock, settings, kubeconfig: None, resting, _ground: ground, _files }
+        let (settings, files) = settings(platform, files);
+        Self { served, clock, settings, kubeconfig: None, resting, _ground: ground, files }
     }
 
     /// Where an environment stands already.
@@ -163,6 +168,11 @@ impl Bed {
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
         self.served.lock()
+    }
+
+    /// In the checkout.
+    pub(super) fn writes(&self, name: &str, text: &str) {
+        std::fs::write(self.files.path().join(name), text).unwrap();
     }
 
     pub(super) fn pass(&self, seconds: u32) {
@@ -335,69 +345,4 @@ impl Bed {
 fn record(name: &str, address: &str) -> Record {
     let (name, kind, owner) = (name.to_owned(), "A".to_owned(), String::new());
     Record { name, kind, targets: vec![address.to_owned()], ttl: 300, owner, resource: String::new() }
-}
-
-const OTHERS: &str = "apiVersion: v1\nclusters:\n- cluster:\n    server: https://192.168.1.148:6443\n  name: pr-old-9\ncontexts:\n- context:\n    cluster: pr-old-9\n    user: pr-old-9\n  name: pr-old-9\ncurrent-context: pr-old-9\nkind: Config\nusers:\n- name: pr-old-9\n  user:\n    token: theirs\n";
-
-const PLATFORM: &str = "\
-version: 1
-store: {vault: {address: \"https://vault.example.com\", mount: kv, merged-kubeconfig: {}}}
-lifetime: {grace: 0s}
-dns: {domain: preview.example.com}
-pools: {lab: {range: 192.168.1.140-192.168.1.149, block: 2, when-full: fail}}
-providers:
-  k3s:
-    kind: capi-k3s
-    copy-secrets: [dev/proxmox-credentials]
-    secrets: [{name: registry, vault: \"ephemeral-clusters/${NAME}/secrets\"}]
-    vault-token: {policies: [preview]}
-";
-
-/// Of an account of the management cluster.
-const ACCOUNT: &str = "token-of-berth";
-/// That it binds to itself.
-pub(super) const ROLE: &str = "berth-environment";
-pub(super) const ROLE_BINDINGS: &str = "rolebindings.rbac.authorization.k8s.io";
-
-pub(super) const HANDED_OVER: &str = "version: 1\ndeploy: {argo-cd: app.yaml}\n";
-pub(super) const APPLICATION: &str = "\
-apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata: {name: whatever}
-spec:
-  project: theirs
-  source: {repoURL: https://git.example.com/shop.git, path: deploy, targetRevision: \"${HEAD_SHA}\"}
-  destination: {server: https://kubernetes.default.svc, namespace: shop}
-";
-
-pub(super) const APP: &str = "version: 1\ndeploy: {manifests: app.yaml}\n";
-
-/// What tells which commit was deployed last.
-pub(super) const MANIFESTS: &str = "\
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: shop}
-data: {commit: \"${HEAD_SHA}\", host: \"${HOST}\", address: \"${ADDRESS}\"}
----
-apiVersion: externaldns.k8s.io/v1alpha1
-kind: DNSEndpoint
-metadata: {name: shop}
-spec: {endpoints: [{dnsName: \"${HOST}\", recordType: A, recordTTL: 300, targets: [\"${ADDRESS}\"]}]}
-";
-
-/// With the files that they name: those must live as long.
-fn settings(platform: &str, files: &[(&str, &str)]) -> (Settings, TempDir) {
-    let directory = tempfile::tempdir().unwrap();
-    for (name, text) in [("platform.yaml", platform)].iter().chain(files) {
-        std::fs::write(directory.path().join(name), text).unwrap();
-    }
-    let settings = Settings::load(&Sources {
-        environment: &Environment::of([("HOME", "/home/ann"), ("VAULT_TOKEN", "hvs.none")]),
-        directory: directory.path(),
-        platform: Some("platform.yaml".into()),
-        config: None,
-        trust: Trust::App,
-        flags: Flags::default(),
-    });
-    (settings.unwrap(), directory)
 }

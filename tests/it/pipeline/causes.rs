@@ -1,6 +1,6 @@
 //! Why an environment is not ready, from its opening to the line that its author reads: every cause once at least.
 
-use super::bed::{Bed, MANIFESTS};
+use super::{bed::Bed, files::MANIFESTS};
 use berth::{
     domain::{diagnosis::causes, intent::Occasion},
     rehearsal::{gate::Verdict, players::saboteur::Saboteur},

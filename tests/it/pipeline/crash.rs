@@ -13,7 +13,7 @@ use berth::{
 /// A token that was made and not written down lives no longer.
 const MINUTES: u32 = 301;
 
-fn kill_at(bed: &Bed, k: usize, how: &Verdict) {
+pub(super) fn kill_at(bed: &Bed, k: usize, how: &Verdict) {
     let (how, mut count) = (how.clone(), 0);
     bed.served.gate.rule(move |request| {
         count += usize::from(request.mutates());

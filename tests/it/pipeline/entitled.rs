@@ -1,8 +1,9 @@
 //! The right to an environment's Secrets, which berth binds to itself in its namespace (`secrets-role`).
 
 use super::{
-    bed::{Bed, ROLE, ROLE_BINDINGS},
+    bed::Bed,
     canonical::same,
+    files::{ROLE, ROLE_BINDINGS},
 };
 use berth::{
     domain::{intent::Occasion, report::Outcome},

@@ -1,8 +1,9 @@
 //! What becomes of an environment from its opening to its end.
 
 use super::{
-    bed::{APPLICATION, Bed, HANDED_OVER, sha},
+    bed::{Bed, sha},
     canonical::same,
+    files::{APPLICATION, HANDED_OVER},
 };
 use berth::{
     domain::{intent::Occasion, report::Outcome},

@@ -1,0 +1,113 @@
+//! What a commit no longer has is gone when that commit is at work.
+
+use super::{
+    bed::Bed,
+    canonical::same,
+    crash::kill_at,
+    files::{APP, MANIFESTS},
+};
+use berth::{
+    domain::{intent::Occasion, report::Outcome},
+    rehearsal::gate::Verdict,
+};
+use serde_json::{Value, json};
+
+/// What the first commit has beside the rest.
+const MORE: &str = "\
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: dropped}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: dropped, namespace: elsewhere}
+spec: {defaultBackend: {service: {name: shop, port: {number: 80}}}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: elsewhere}
+";
+
+/// Two commits, the second of which has less than the first; the first one stands.
+fn lessened() -> Bed {
+    let bed = Bed::of(APP, &format!("{MANIFESTS}{MORE}"));
+    up(&bed, "first");
+    bed.writes("app.yaml", MANIFESTS);
+    bed.push('b');
+    bed
+}
+
+#[track_caller]
+fn up(bed: &Bed, run: &str) {
+    let report = bed.run(run, Occasion::Event).unwrap();
+    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+}
+
+fn names(bed: &Bed, resource: &str) -> Vec<String> {
+    bed.world().environment.all(resource).map(|(_, name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn what_a_commit_no_longer_has_is_gone_when_it_is_at_work_and_what_others_made_stays() {
+    let bed = lessened();
+    let marked = |more: Value| {
+        let mut metadata = json!({"labels": {
+            "berth.dev/environment": "pr-shop-42", "berth.dev/step": "deploy", "berth.dev/generation": "1",
+        }});
+        metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"metadata": metadata})
+    };
+    // A copy of its labels is not what was deployed; nor is what another step made, or somebody.
+    let owner =
+        bed.world().environment.get("configmaps", "default", "shop").unwrap()["metadata"]["uid"].clone();
+    let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "shop", "uid": owner});
+    let copied = json!({"ownerReferences": [owner]});
+    let others = [
+        ("copied", marked(copied)),
+        (
+            "of-another-step",
+            marked(json!({"labels": {"berth.dev/environment": "pr-shop-42", "berth.dev/generation": "1"}})),
+        ),
+        ("somebodys", json!({})),
+    ];
+    for (name, object) in others {
+        bed.world().environment.put("configmaps", "default", name, object);
+    }
+    up(&bed, "second");
+    assert_eq!(names(&bed, "configmaps"), ["copied", "of-another-step", "shop", "somebodys"]);
+    assert_eq!(names(&bed, "ingresses.networking.k8s.io"), Vec::<String>::new());
+    assert!(
+        names(&bed, "namespaces").contains(&"elsewhere".to_owned()),
+        "others may have put something there"
+    );
+    let before = bed.served.gate.count_mutating();
+    up(&bed, "third");
+    let deletes = bed.served.gate.log().iter().filter(|line| line.starts_with("third DELETE")).count();
+    assert_eq!(deletes, 0, "{before}: {}", bed.log());
+    bed.unbroken();
+}
+
+#[test]
+fn killed_at_any_request_of_such_an_up_the_next_event_ends_in_the_same_world() {
+    let clean = {
+        let bed = lessened();
+        up(&bed, "clean");
+        bed.canonical()
+    };
+    for how in [Verdict::DieBefore, Verdict::DieAfter] {
+        for k in 1.. {
+            let bed = lessened();
+            kill_at(&bed, k, &how);
+            let killed = bed.run("dies", Occasion::Event).is_none();
+            bed.served.gate.open();
+            up(&bed, "again");
+            same(&bed.canonical(), &clean, &format!("{how:?} at request {k}"));
+            bed.unbroken();
+            if !killed {
+                assert!(k > 12, "such an up has more than {k} mutating requests");
+                break;
+            }
+        }
+    }
+}
