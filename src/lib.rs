@@ -172,18 +172,19 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
     answer
 }
 
-/// Ends with the number of the signal that asks this process to end.
-pub(crate) async fn stopped() -> u8 {
+/// Ends with the number of the signal that asks this process to end; from the call on none is missed.
+pub(crate) fn stopped() -> impl Future<Output = u8> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // Nobody can tell us; the run goes on, and what it leaves when it is killed the next one finds.
-        return futures::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => 2,
-        _ = terminate.recv() => 15,
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            // Nobody can tell us; the run goes on, and what it leaves when it is killed the next one finds.
+            return futures::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => 2,
+            _ = terminate.recv() => 15,
+        }
     }
 }
 
@@ -240,6 +241,7 @@ async fn on_environment(
     let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
     let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
     sealed()?;
+    let stopped = stopped();
     let reporters = assemble::reporters(&cli.global, environment, "", &clock::Clock::system());
     let holder = match which {
         Which::Pull(pull) => Holder::PullRequest(pull.clone()),
@@ -254,7 +256,7 @@ async fn on_environment(
         assemble::outside(&settings, environment, reporters, |clock, run| wishes(&holder, clock, run))
             .await?;
     let engine = assemble::engine(&settings, &holder, outside)?;
-    let report = engine.handle(&Event { holder, occasion }, stopped()).await;
+    let report = engine.handle(&Event { holder, occasion }, stopped).await;
     command::run::answer(&report, output)
 }
 
