@@ -1,9 +1,9 @@
 //! How far the searches go: enough to be quick by default, further on a long night. The one place where the suite reads
 //! its own environment.
 
-/// How many orders of requests the seeded tests try: `SEEDS=10000 cargo test --test it interleavings`.
-pub(crate) fn seeds() -> u64 {
-    read("SEEDS").map_or(150, |seeds| seeds.parse().expect("SEEDS is a number"))
+/// How many orders of requests a seeded test tries, if not told otherwise: `SEEDS=10000 cargo test --test it interleavings`.
+pub(crate) fn seeds_or(by_default: u64) -> u64 {
+    read("SEEDS").map_or(by_default, |seeds| seeds.parse().expect("SEEDS is a number"))
 }
 
 /// Whether the exhaustive searches take their widest budgets: `tests/run deep`.

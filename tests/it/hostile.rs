@@ -69,17 +69,17 @@ tests: {command: [sh, search-and-report.sh], junit: report.xml}
         "sh ./search.sh ./tests.found\nn=$(cat ./tests.found)\n\
          printf '<testsuite name=\"search\" tests=\"1\"><testcase name=\"finds %s\"/></testsuite>' \"$n\" > report.xml\n",
     );
-    // What it greps for would be found, were it there.
+    // It does find what there is: in its own environment, and in its parent's.
     let command = |program: &str| {
         let mut command = std::process::Command::new(program);
         command.current_dir(user.home()).env("HOME", user.home()).env("TMPDIR", user.home());
         command
     };
-    let mut open = command("sh");
-    open.args(["search.sh", "open.found"]).env("TOKEN", CANARY);
-    assert!(open.status().unwrap().success());
-    assert_ne!(found(&user, "open.found"), "0");
-    fs::remove_file(user.home().join("open.found")).unwrap();
+    for open in ["sh search.sh open.found", "env -u TOKEN sh search.sh open.found; true"] {
+        command("sh").args(["-c", open]).env("TOKEN", CANARY).status().unwrap();
+        assert_ne!(found(&user, "open.found"), "0", "{open}");
+        fs::remove_file(user.home().join("open.found")).unwrap();
+    }
 
     let ran = rehearsed(&user);
     assert_eq!(ran.code, 0, "{}", ran.seen());

@@ -4,7 +4,7 @@
 
 use crate::{
     bed::{ROOT, TOKEN},
-    depth::seeds,
+    depth::seeds_or,
     lifecycle::{Stage, pull},
     turns::{Absent, Happening, Seeded},
 };
@@ -18,6 +18,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Among so many first requests turns are taken away, and things happen.
 const STEPS: u64 = 45;
+
+fn seeds() -> u64 {
+    seeds_or(150)
+}
 
 /// All runs at once; their outcomes in order.
 async fn at_once(stage: &Stage, turns: &Arc<Seeded>, runs: &[(&str, u64)]) -> Vec<String> {

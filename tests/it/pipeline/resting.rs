@@ -18,6 +18,9 @@ use tokio::{
 
 /// So often it is looked who rests.
 const LOOK: Duration = Duration::from_millis(3);
+/// There is no such file, or, once it was opened, no such thread any more.
+const ENOENT: i32 = 2;
+const ESRCH: i32 = 3;
 /// What passes where all do.
 const SECONDS: u32 = 21;
 
@@ -31,15 +34,25 @@ fn watchers() -> &'static Runtime {
     WATCHERS.get_or_init(|| Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap())
 }
 
-/// Where the kernel tells of the thread that asks; nowhere, if this is not Linux.
+/// Where the kernel tells of the thread that asks.
+#[cfg(target_os = "linux")]
 fn own() -> Option<PathBuf> {
-    Some(Path::new("/proc").join(fs::read_link("/proc/thread-self").ok()?).join("stat"))
+    let thread = fs::read_link("/proc/thread-self").expect("where this thread is told of");
+    Some(Path::new("/proc").join(thread).join("stat"))
+}
+
+/// Elsewhere nobody tells: all seem to rest, so on a machine that is busy a patience may end too early.
+#[cfg(not(target_os = "linux"))]
+fn own() -> Option<PathBuf> {
+    None
 }
 
 /// What has ended rests, too.
 fn sleeps(thread: &PathBuf) -> bool {
-    fs::read_to_string(thread)
-        .map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S')))
+    match fs::read_to_string(thread) {
+        Ok(stat) => stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S')),
+        Err(error) => matches!(error.raw_os_error(), Some(ENOENT | ESRCH)),
+    }
 }
 
 impl Resting {
