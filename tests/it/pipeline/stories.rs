@@ -228,3 +228,22 @@ fn the_claim_is_read_between_the_look_at_an_application_and_its_write() {
     let is_read = log[looked..written].iter().any(|line| of("GET", "pr-shop-42/claim", line));
     assert!(is_read, "{:#?}", &log[looked..=written]);
 }
+
+#[test]
+fn a_kubeconfig_that_is_rewritten_while_its_server_is_silent_is_gone_by() {
+    let bed = Bed::new();
+    let (served, mut is_old) = (bed.served.clone(), true);
+    bed.served.gate.rule(move |request| {
+        if request.server != Server::Environment || !std::mem::take(&mut is_old) {
+            return Verdict::Pass;
+        }
+        let (mut world, name) = (served.lock(), "pr-shop-42-kubeconfig");
+        let mut secret = world.kubernetes.get("secrets", "pr-shop-42", name).unwrap().clone();
+        secret["metadata"]["labels"]["renewed"] = json!("yes");
+        world.kubernetes.put("secrets", "pr-shop-42", name, secret);
+        Verdict::json(503, &json!({"message": "nobody is here any more"}))
+    });
+    // Time stands still: nobody is asked again.
+    let report = bed.run("one", Occasion::Event).unwrap();
+    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+}
