@@ -33,7 +33,7 @@ pub(super) struct Entrance {
 /// How far the way in is known.
 pub(super) enum Way {
     /// There is one, as this Secret tells it; it may be written anew.
-    Open(Access, Seen),
+    Open(Access, Box<Seen>),
     NotYet(Wait),
     Gone,
 }
@@ -62,7 +62,9 @@ impl Entrance {
         let secret = management.observe(&secret(scope)).await?;
         match kubeconfig(&secret)? {
             None => Ok(Way::NotYet(Seen::any_changed(&[secret, cluster], "its kubeconfig"))),
-            Some((version, kubeconfig)) => Ok(Way::Open(self.open(version, kubeconfig).await?, secret)),
+            Some((version, kubeconfig)) => {
+                Ok(Way::Open(self.open(version, kubeconfig).await?, secret.into()))
+            }
         }
     }
 
