@@ -62,10 +62,13 @@ impl HandOver {
 
     /// What is to be deployed, as the app says; where, only as far as the namespace.
     fn spec(&self, name: &EnvironmentName, told: &Value) -> Result<Value> {
+        let refused = |message, hint| Err(UserError::new(Exit::Failed, message).hint(hint).into());
+        if !told.is_object() {
+            return refused("an Application without a spec is not handed over", "it says what is deployed");
+        }
         if told.get("sourceHydrator").is_some() {
-            let message = "an Application with a sourceHydrator is not handed over";
             let hint = "it would have Argo CD write into a repository; name a `source` in its place";
-            return Err(UserError::new(Exit::Failed, message).hint(hint).into());
+            return refused("an Application with a sourceHydrator is not handed over", hint);
         }
         let mut spec = told.clone();
         let namespace = told["destination"]["namespace"].as_str().unwrap_or("default");

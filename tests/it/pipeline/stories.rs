@@ -206,6 +206,14 @@ operation: {sync: {manifests: ['{}']}}
 }
 
 #[test]
+fn an_application_whose_spec_is_none_is_told() {
+    let bed = Bed::of(HANDED_OVER, "{apiVersion: argoproj.io/v1alpha1, kind: Application, spec: all}");
+    let report = bed.run("one", Occasion::Event).unwrap();
+    let Some(Outcome::Failed { why, .. }) = &report.outcome else { panic!("{report:#?}") };
+    assert!(why.contains("an Application without a spec"), "{why}");
+}
+
+#[test]
 fn an_application_that_writes_into_repositories_is_not_handed_over() {
     let hydrated = "spec:\n  sourceHydrator: {drySource: {repoURL: https://git.example.com/shop.git}}\n";
     let bed = Bed::of(HANDED_OVER, &APPLICATION.replace("spec:\n", hydrated));
