@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::sync::watch;
@@ -100,19 +100,26 @@ const PART: u32 = 25;
 #[derive(Debug)]
 pub struct Rhythm {
     longest: Duration,
-    since: OnceLock<Timestamp>,
+    /// When the wait began; `None`: nobody waits.
+    since: Mutex<Option<Timestamp>>,
 }
 
 impl Rhythm {
     /// Never more than this between two questions.
     pub const fn new(longest: Duration) -> Self {
-        Self { longest, since: OnceLock::new() }
+        Self { longest, since: Mutex::new(None) }
     }
 
-    /// Ends when it is time for the next question. The wait began when this was called first.
+    /// What was waited for has come: whoever waits after this begins anew.
+    pub fn rest(&self) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Ends when it is time for the next question. The wait began when this was called first, or first after a rest.
     pub fn next(&self, clock: &Clock) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
         let now = clock.now();
-        let waited = now.duration_since(*self.since.get_or_init(|| now)).unsigned_abs();
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
+        let waited = now.duration_since(since).unsigned_abs();
         clock.passed((waited / PART).max(SOONEST).min(self.longest))
     }
 }

@@ -57,7 +57,10 @@ impl InsideStep for Names {
         match pictures.iter().find(|picture| !picture.is_there()) {
             Some(silent) if silent.is_unknown() => Err(unanswered(silent)),
             Some(behind) => Ok(Progress::Waiting(self.again(cx, behind))),
-            None => Ok(Progress::done(pictures[0].to_string())),
+            None => {
+                self.asking.rest();
+                Ok(Progress::done(pictures[0].to_string()))
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use berth::{
     settings::{self, Ca},
     steps::health::{ASKING, Healthy},
 };
+use futures::FutureExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
@@ -122,6 +123,22 @@ async fn it_is_asked_again_each_second_until_it_answers_as_it_should() {
     woken.unwrap();
     app.says("200 OK");
     assert_eq!(stand.done(&step).await, "200 from 9999999");
+}
+
+#[tokio::test]
+async fn a_second_wait_is_as_quick_at_first_as_the_first() {
+    let (stand, app) = (Stand::start('9').await, App::start("503 Service Unavailable"));
+    let step = step(&format!("http://${{HOST}}:{}/", app.port), Ca::System);
+    stand.waits(&step).await;
+    stand.bed.clock.advance(jiff::SignedDuration::from_secs(100));
+    stand.waits(&step).await;
+    app.says("200 OK");
+    stand.done(&step).await;
+    app.says("503 Service Unavailable");
+    let mut wake = stand.waits(&step).await.wake;
+    assert!((&mut wake).now_or_never().is_none(), "it would be asked again at once");
+    stand.bed.clock.advance(jiff::SignedDuration::from_millis(250));
+    assert!(wake.now_or_never().is_some(), "it is asked as seldom as after 100 s");
 }
 
 #[tokio::test]

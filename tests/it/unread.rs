@@ -120,6 +120,22 @@ async fn of_what_cannot_be_there_it_says_so(at: &impl UnderTest) {
     is(Kind::Invalid, Exit::Unknown, &kubernetes.observe_unread(&path).await.unwrap_err());
 }
 
+async fn whether_its_kind_has_namespaces_is_checked_before_it_is_asked_for(at: &impl UnderTest) {
+    let through = Through::counting(at.client());
+    let kubernetes = through.kubernetes();
+    let known = name_of(&secret(at, "one"));
+    kubernetes.observe_unread(&known).await.unwrap();
+    through.taken();
+    let nowhere = ObjectName { namespace: None, ..known.clone() };
+    let within = ObjectName { kind: "Namespace".to_owned(), ..known };
+    for (name, says) in [(nowhere, "its kind needs a namespace"), (within, "its kind has no namespaces")] {
+        let refused = kubernetes.observe_unread(&name).await.unwrap_err();
+        is(Kind::Invalid, Exit::Unknown, &refused);
+        assert!(format!("{refused:#}").contains(says), "{refused:#}");
+    }
+    assert_eq!(through.taken(), Vec::<String>::new());
+}
+
 async fn nothing_is_watched_from_it(at: &impl UnderTest) {
     let (through, clock) = (Through::counting(at.client()), stepped());
     let kubernetes =
@@ -139,5 +155,6 @@ crate::apply::facts! {
     only_what_was_seen_is_written_over_and_deleted
     what_may_not_be_changed_is_unknown
     of_what_cannot_be_there_it_says_so
+    whether_its_kind_has_namespaces_is_checked_before_it_is_asked_for
     nothing_is_watched_from_it
 }

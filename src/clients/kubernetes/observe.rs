@@ -218,13 +218,7 @@ impl Kubernetes {
     ) -> Result<Found, Failed> {
         let Some(served) = served else { return Ok(None) };
         let doing = || scope.described(names);
-        if served.namespaced != scope.namespace.is_some() {
-            let (has, hint) = match served.namespaced {
-                true => ("its kind needs a namespace", "name one"),
-                false => ("its kind has no namespaces", "name none"),
-            };
-            return Err(Failed::ours(doing(), Kind::Invalid, has, hint));
-        }
+        namespace_fits(&served, scope.namespace.as_deref(), doing)?;
         let alone = names.len() == 1 && !served.young;
         let only = names.first().filter(|_| alone).map(|name| (*name).to_owned());
         let namespace = scope.namespace.clone();
@@ -261,6 +255,19 @@ pub(super) fn name_is_sound(name: &ObjectName) -> Result<(), Failed> {
     }
     let (detail, hint) = ("nothing can be called so", "correct its name and its namespace");
     Err(Failed::ours(format!("read {name}"), Kind::Invalid, detail, hint))
+}
+
+pub(super) fn namespace_fits(
+    served: &Served,
+    namespace: Option<&str>,
+    doing: impl Fn() -> String,
+) -> Result<(), Failed> {
+    let (has, hint) = match (served.namespaced, namespace) {
+        (true, None) => ("its kind needs a namespace", "name one"),
+        (false, Some(_)) => ("its kind has no namespaces", "name none"),
+        (true, Some(_)) | (false, None) => return Ok(()),
+    };
+    Err(Failed::ours(doing(), Kind::Invalid, has, hint))
 }
 
 pub(super) fn requests(served: &Served, namespace: Option<&str>) -> Requests {

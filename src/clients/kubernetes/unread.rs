@@ -2,15 +2,15 @@
 //!
 //! Roles know no labels, and no names that are not known beforehand; so whoever may read one Secret of a namespace may read
 //! them all. A change can be judged by the object itself (`deploy/kubernetes/admission.yaml` does), and one that changes
-//! nothing, as a dry run besides, shows the object as it is. Must never: write; say "absent" but by the server's own word
-//! about this very object.
+//! nothing, as a dry run besides, shows the object as it is: the answer holds a Secret's data, and whoever may ask so for one
+//! may read that one. Must never: write; say "absent" but by the server's own word about this very object.
 
 use super::{
     Denial, Kubernetes, Seen,
     difference::MANAGER,
     failed::Failed,
     object::Object,
-    observe::{KINDS, Look, When, name_is_sound, requests},
+    observe::{KINDS, Look, When, name_is_sound, namespace_fits, requests},
     request,
 };
 use crate::domain::claim::ObjectName;
@@ -35,6 +35,8 @@ impl Kubernetes {
         let served = self.served(&BTreeSet::from([kind])).await;
         let served = served.map_err(|denial| Failed::new(KINDS, denial))?.into_values().flatten().next();
         let Some(served) = served else { return Ok(Seen::new(name.clone(), None, None, self.clone())) };
+        let doing = || format!("look at {name}");
+        namespace_fits(&served, name.namespace.as_deref(), doing)?;
         let params =
             PatchParams { dry_run: true, field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let nothing = Patch::Merge(json!({}));
@@ -47,7 +49,7 @@ impl Kubernetes {
             Err(denial) if denial.says(reason::NOT_FOUND, &served.resource, &name.name) => Ok(None),
             Err(denial) => Err(denial),
         };
-        let object = object.map_err(|denial| Failed::new(format!("look at {name}"), denial))?;
+        let object = object.map_err(|denial| Failed::new(doing(), denial))?;
         let (namespace, only) = (name.namespace.clone(), Some(name.name.clone()));
         let look = Look { served, namespace, only, labels: None, when: When::Untold };
         Ok(Seen::new(name.clone(), object, Some(Arc::new(look)), self.clone()))

@@ -9,8 +9,8 @@ use crate::{
         Failure, Kind,
         kubernetes::{Kubernetes, manifest::Bundle},
     },
-    clock::Clock,
-    domain::scope::Scope,
+    clock::{Clock, Rhythm},
+    domain::{claim, scope::Scope},
     progress::Wait,
     providers::Here,
     settings::ObjectName,
@@ -20,22 +20,18 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
-/// Mostly it takes a server no longer to go by a new role.
-const SOON: Duration = Duration::from_millis(200);
+/// The longest time between two questions whether a server goes by a new role. Mostly it takes some moments.
+const ASKING: Duration = Duration::from_secs(5);
 
-/// `None`: the Secrets of its namespace may be looked at.
+/// `None`: the Secrets of its namespace may be looked at, and nothing was written for that.
 pub(super) async fn entitled(
     management: &Kubernetes,
     here: &Here<'_>,
     clock: &Clock,
     (role, objects): (&ObjectName, &[Value]),
 ) -> Result<Option<Wait>> {
-    let may_look = async || match management.observe(&entrance::secret(here.scope)).await {
-        Ok(_) => Ok(true),
-        Err(error) if Failure::of(&error) == Kind::Refused => Ok(false),
-        Err(error) => Err(error),
-    };
-    if may_look().await? {
+    let secret = entrance::secret(here.scope);
+    if may_look(management, &secret).await? {
         return Ok(None);
     }
     let namespace = objects
@@ -44,11 +40,25 @@ pub(super) async fn entitled(
     let bound = binding(here.scope, role, &management.account().await?);
     let bundle = Bundle::of(namespace.cloned().chain([bound]))?.keeping_what_stands();
     management.writer(here.fence).apply(&bundle).await?;
-    if may_look().await? {
-        return Ok(None);
+    let on = "its role in the environment's namespace to be in force";
+    Ok(Some(Wait::new(on, until_it_may(management.clone(), secret, clock.clone()))))
+}
+
+async fn may_look(management: &Kubernetes, secret: &claim::ObjectName) -> Result<bool> {
+    match management.observe(secret).await {
+        Ok(_) => Ok(true),
+        Err(error) if Failure::of(&error) == Kind::Refused => Ok(false),
+        Err(error) => Err(error),
     }
-    // Who decides on requests learns of it some moments later, and tells nobody when.
-    Ok(Some(Wait::new("its role in the environment's namespace to be in force", clock.passed(SOON))))
+}
+
+/// Who decides on requests learns of a role some moments later, and tells nobody when.
+async fn until_it_may(management: Kubernetes, secret: claim::ObjectName, clock: Clock) -> Result<()> {
+    let rhythm = Rhythm::new(ASKING);
+    while !may_look(&management, &secret).await? {
+        rhythm.next(&clock).await?;
+    }
+    Ok(())
 }
 
 fn binding(scope: &Scope, role: &ObjectName, account: &Value) -> Value {

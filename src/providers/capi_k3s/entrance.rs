@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     domain::{claim::ObjectName, scope::Scope},
     errors::{Exit, UserError},
+    progress::Wait,
 };
 use anyhow::{Context as _, Result};
 use k8s_openapi::ByteString;
@@ -29,21 +30,41 @@ pub(super) struct Entrance {
     last: Mutex<Option<(String, Access)>>,
 }
 
+/// How far the way in is known.
+pub(super) enum Way {
+    /// There is one, as this Secret tells it; it may be written anew.
+    Open(Access, Box<Seen>),
+    NotYet(Wait),
+    Gone,
+}
+
+impl From<Way> for Inside {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Open(access, _) => Self::Open(access),
+            Way::NotYet(wait) => Self::NotYet(wait),
+            Way::Gone => Self::Gone,
+        }
+    }
+}
+
 impl Entrance {
     pub(super) fn new(clock: Clock, run: &str) -> Self {
         Self { clock, run: run.to_owned(), last: Mutex::new(None) }
     }
 
-    pub(super) async fn inside(&self, management: &Kubernetes, scope: &Scope) -> Result<Inside> {
+    pub(super) async fn way(&self, management: &Kubernetes, scope: &Scope) -> Result<Way> {
         // Without a Cluster there may be no right to look for its Secret, either.
         let cluster = management.observe(&cluster(scope)?).await?;
         if cluster.object().is_none() {
-            return Ok(Inside::Gone);
+            return Ok(Way::Gone);
         }
         let secret = management.observe(&secret(scope)).await?;
         match kubeconfig(&secret)? {
-            None => Ok(Inside::NotYet(Seen::any_changed(&[secret, cluster], "its kubeconfig"))),
-            Some((version, kubeconfig)) => self.open(version, kubeconfig).await.map(Inside::Open),
+            None => Ok(Way::NotYet(Seen::any_changed(&[secret, cluster], "its kubeconfig"))),
+            Some((version, kubeconfig)) => {
+                Ok(Way::Open(self.open(version, kubeconfig).await?, secret.into()))
+            }
         }
     }
 

@@ -35,7 +35,7 @@ use crate::{
 };
 use anyhow::Result;
 use async_trait::async_trait;
-use entrance::Entrance;
+use entrance::{Entrance, Way};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
@@ -94,11 +94,11 @@ impl CapiK3s {
 
     /// Whether the environment's own API server answers, and has a node to run something on.
     async fn answers(&self, scope: &Scope, cluster: &Seen) -> Result<Progress> {
-        let access = match self.inside(scope).await? {
-            Inside::Open(access) => access,
-            Inside::NotYet(wait) => return Ok(Progress::Waiting(wait)),
+        let (access, secret) = match self.entrance.way(&self.management, scope).await? {
+            Way::Open(access, secret) => (access, secret),
+            Way::NotYet(wait) => return Ok(Progress::Waiting(wait)),
             // Made a moment ago, so somebody deletes it: the next look makes it anew.
-            Inside::Gone => return Ok(Progress::Waiting(cluster.changed("the Cluster to be there"))),
+            Way::Gone => return Ok(Progress::Waiting(cluster.changed("the Cluster to be there"))),
         };
         match access.kubernetes.survey(&Area::of("v1", "Node")).await {
             Ok(nodes) if nodes.objects().any(|node| condition(node.value(), "Ready").is_true()) => {
@@ -108,7 +108,9 @@ impl CapiK3s {
             Err(error) if matches!(Failure::of(&error), Kind::Unavailable { .. }) => {
                 let answers = Wait::new("", until_it_answers(access.kubernetes, self.clock.clone()));
                 let on = "its API server to answer".to_owned();
-                Ok(Progress::Waiting(Wait { on, ..Wait::any(vec![cluster.changed(""), answers]) }))
+                // It may be silent because it is to be found elsewhere by now.
+                let any = vec![cluster.changed(""), secret.changed(""), answers];
+                Ok(Progress::Waiting(Wait { on, ..Wait::any(any) }))
             }
             Err(error) => Err(error),
         }
@@ -182,7 +184,7 @@ impl Provider for CapiK3s {
     }
 
     async fn inside(&self, scope: &Scope) -> Result<Inside> {
-        self.entrance.inside(&self.management, scope).await
+        self.entrance.way(&self.management, scope).await.map(Inside::from)
     }
 
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot> {

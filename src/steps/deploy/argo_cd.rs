@@ -2,12 +2,12 @@
 //! seen gone.
 //!
 //! It runs in another cluster, so the claim says what was made there. Must never: leave the way into a cluster that is no
-//! more; read a Secret of Argo CD's.
+//! more; read a Secret of Argo CD's; hand over more of the app's Application than what is to be deployed.
 
 use crate::{
     clients::kubernetes::{
         Clusters, Deletion, Dependents, Kubernetes, Seen,
-        manifest::{Bundle, Manifest},
+        manifest::Manifest,
         readiness::{Readiness, readiness},
     },
     domain::{
@@ -60,6 +60,23 @@ impl HandOver {
         ObjectName { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name }
     }
 
+    /// What is to be deployed, as the app says; where, only as far as the namespace.
+    fn spec(&self, name: &EnvironmentName, told: &Value) -> Result<Value> {
+        let refused = |message, hint| Err(UserError::new(Exit::Failed, message).hint(hint).into());
+        if !told.is_object() {
+            return refused("an Application without a spec is not handed over", "it says what is deployed");
+        }
+        if told.get("sourceHydrator").is_some() {
+            let hint = "it would have Argo CD write into a repository; name a `source` in its place";
+            return refused("an Application with a sourceHydrator is not handed over", hint);
+        }
+        let mut spec = told.clone();
+        let namespace = told["destination"]["namespace"].as_str().unwrap_or("default");
+        spec["destination"] = json!({"name": name, "namespace": namespace});
+        spec["project"] = json!(self.project);
+        Ok(spec)
+    }
+
     /// Hands it over, and looks how far it is.
     pub(super) async fn ensure(
         &self,
@@ -74,13 +91,11 @@ impl HandOver {
                 UserError::new(Exit::Failed, format!("the kubeconfig of {name} cannot be used"))
             })?;
         let (own, registration) = (self.application(name), self.registration(name));
-        let mut wanted = application.clone();
-        wanted["metadata"]["name"] = json!(own.name);
-        wanted["metadata"]["namespace"] = json!(own.namespace);
-        wanted["spec"]["project"] = json!(self.project);
-        // Of its destination only the namespace is the app's to say.
-        let namespace = application["spec"]["destination"]["namespace"].as_str().unwrap_or("default");
-        wanted["spec"]["destination"] = json!({"name": name, "namespace": namespace});
+        let wanted = json!({
+            "apiVersion": own.api_version, "kind": own.kind,
+            "metadata": {"name": own.name, "namespace": own.namespace},
+            "spec": self.spec(name, &application["spec"])?,
+        });
         let known = json!({
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
             "metadata": {
@@ -89,10 +104,17 @@ impl HandOver {
             },
             "stringData": {"name": name, "server": server, "config": config.to_string()},
         });
-        // It looks for an Application's cluster as soon as it sees it.
-        let (seen, writer) = (look(&argo_cd, &registration).await?, argo_cd.writer(cx.fence));
-        writer.apply_over(seen, Manifest::parse(known)?).await?;
-        writer.apply(&Bundle::of([wanted])?).await?;
+        // In this order: it looks for an Application's cluster as soon as it sees it.
+        let wanted = [(&registration, known), (&own, wanted)];
+        let mut seen = Vec::new();
+        for (object, _) in &wanted {
+            seen.push(look(&argo_cd, object).await?);
+        }
+        // Looked at, then the claim, then exactly what was seen.
+        cx.guard.look().await?;
+        for (seen, (_, wanted)) in seen.into_iter().zip(wanted) {
+            argo_cd.writer(cx.fence).apply_over(seen, Manifest::parse(wanted)?).await?;
+        }
         let seen = argo_cd.observe(&own).await?;
         let lacking = match seen.object().map(|object| readiness(object.value())) {
             Some(Readiness::Ready) => return Ok(Progress::done(format!("Argo CD has synced {}", own.name))),

@@ -92,8 +92,21 @@ fn a_server_that_learns_of_the_binding_later_is_asked_again() {
     });
     let report = bed.run_beside("one", Occasion::Event).unwrap();
     assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+    // Of all that led there, the one question alone is asked again.
+    assert_eq!(bed.log().matches("selfsubjectreviews").count(), 1, "{}", bed.log());
     bed.end();
     bed.unbroken();
+}
+
+#[test]
+fn what_was_seen_before_the_binding_is_gone_by_no_more() {
+    let bed = Bed::entitled();
+    assert_eq!(bed.run("one", Occasion::Event).unwrap().outcome, Some(Outcome::Ready), "{}", bed.log());
+    let log = bed.served.gate.log();
+    let bound = log.iter().position(|line| line.contains("PATCH") && line.contains("rolebindings/berth"));
+    let after = &log[bound.unwrap() + 1..];
+    let next = after.iter().position(|line| line.contains("PATCH")).unwrap();
+    assert!(after[..next].iter().any(|line| line.contains("pr-shop-42/claim")), "{:#?}", &after[..=next]);
 }
 
 #[test]

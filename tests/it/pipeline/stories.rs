@@ -178,3 +178,81 @@ fn an_app_is_handed_over_to_argo_cd_and_taken_back() {
     assert!(!read, "{}", bed.log());
     bed.unbroken();
 }
+
+#[test]
+fn of_an_application_its_spec_alone_is_handed_over() {
+    let told = "\
+metadata:
+  name: whatever
+  labels: {argocd.argoproj.io/instance: theirs}
+  annotations: {notifications.argoproj.io/subscribe.slack: everybody}
+  finalizers: [resources-finalizer.argocd.argoproj.io]
+  ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: theirs, uid: 1-2}]
+operation: {sync: {manifests: ['{}']}}
+";
+    let bed = Bed::of(HANDED_OVER, &APPLICATION.replace("metadata: {name: whatever}\n", told));
+    bed.publish("pr-42-shop.preview.example.com", "192.168.1.140");
+    let report = bed.run("one", Occasion::Event).unwrap();
+    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+    let application =
+        bed.world().kubernetes.get("applications.argoproj.io", "argocd", "shop-42").unwrap().clone();
+    let metadata = &application["metadata"];
+    for marks in ["labels", "annotations"] {
+        let all = metadata[marks].as_object().unwrap();
+        assert!(all.keys().all(|key| key.starts_with("berth.dev/")), "{application}");
+    }
+    for left in [&metadata["finalizers"], &metadata["ownerReferences"], &application["operation"]] {
+        assert!(left.is_null(), "{application}");
+    }
+}
+
+#[test]
+fn an_application_whose_spec_is_none_is_told() {
+    let bed = Bed::of(HANDED_OVER, "{apiVersion: argoproj.io/v1alpha1, kind: Application, spec: all}");
+    let report = bed.run("one", Occasion::Event).unwrap();
+    let Some(Outcome::Failed { why, .. }) = &report.outcome else { panic!("{report:#?}") };
+    assert!(why.contains("an Application without a spec"), "{why}");
+}
+
+#[test]
+fn an_application_that_writes_into_repositories_is_not_handed_over() {
+    let hydrated = "spec:\n  sourceHydrator: {drySource: {repoURL: https://git.example.com/shop.git}}\n";
+    let bed = Bed::of(HANDED_OVER, &APPLICATION.replace("spec:\n", hydrated));
+    let report = bed.run("one", Occasion::Event).unwrap();
+    let Some(Outcome::Failed { why, .. }) = &report.outcome else { panic!("{report:#?}") };
+    assert!(why.contains("sourceHydrator"), "{why}");
+    let applications = bed.world().kubernetes.all("applications.argoproj.io").count();
+    assert_eq!(applications, 0);
+}
+
+#[test]
+fn the_claim_is_read_between_the_look_at_an_application_and_its_write() {
+    let bed = Bed::of(HANDED_OVER, APPLICATION);
+    bed.publish("pr-42-shop.preview.example.com", "192.168.1.140");
+    assert_eq!(bed.run("one", Occasion::Event).unwrap().outcome, Some(Outcome::Ready), "{}", bed.log());
+    let log = bed.served.gate.log();
+    let of = |method: &str, what: &str, line: &str| line.contains(method) && line.contains(what);
+    let written = log.iter().position(|line| of("PATCH", "/applications/shop-42", line)).unwrap();
+    let looked = log[..written].iter().rposition(|line| of("GET", "argocd/applications", line)).unwrap();
+    let is_read = log[looked..written].iter().any(|line| of("GET", "pr-shop-42/claim", line));
+    assert!(is_read, "{:#?}", &log[looked..=written]);
+}
+
+#[test]
+fn a_kubeconfig_that_is_rewritten_while_its_server_is_silent_is_gone_by() {
+    let bed = Bed::new();
+    let (served, mut is_old) = (bed.served.clone(), true);
+    bed.served.gate.rule(move |request| {
+        if request.server != Server::Environment || !std::mem::take(&mut is_old) {
+            return Verdict::Pass;
+        }
+        let (mut world, name) = (served.lock(), "pr-shop-42-kubeconfig");
+        let mut secret = world.kubernetes.get("secrets", "pr-shop-42", name).unwrap().clone();
+        secret["metadata"]["labels"]["renewed"] = json!("yes");
+        world.kubernetes.put("secrets", "pr-shop-42", name, secret);
+        Verdict::json(503, &json!({"message": "nobody is here any more"}))
+    });
+    // Time stands still: nobody is asked again.
+    let report = bed.run("one", Occasion::Event).unwrap();
+    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+}
