@@ -204,6 +204,18 @@ async fn an_ending_says_what_to_do() {
     Unknown after 3 m 12 s, and nothing was decided on that ground: read the claim
       | because: 503
     "#);
+    let unknown =
+        Outcome::Unknown { step: Some(StepName::new("deploy")), why: "read the pods\n  because: 503".into() };
+    assert_snapshot!(end(&diagnosed(unknown)).await, @r#"
+      ✗ deploy     deploy gave up after 15 m                                                      15 m
+    Unknown after 3 m 12 s, and nothing was decided on that ground: read the pods
+      | because: 503
+    likely cause: image not found: pod default/shop-7d9: harbor.example.com/shop:pr-42-c07d9e2: not found
+    what to do: look at the job that builds it, and at the name and tag under `deploy.images`
+      | pod default/shop-7d9
+      |   Ready=False: ContainersNotReady
+      |   12:01 Failed: not found
+    "#);
     let mut said = String::new();
     for outcome in [
         Outcome::AwaitingTests { report: "cypress".into() },
