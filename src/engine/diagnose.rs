@@ -5,9 +5,9 @@
 
 use super::drive::{late_on, line};
 use crate::{
-    clients::{Failure, kubernetes::Area},
+    clients::{Failure, Kind, kubernetes::Area},
     domain::{
-        diagnosis::{Diagnosis, Failed, How, LastWords, Snapshot, diagnose, fallen},
+        diagnosis::{Diagnosis, Failed, How, LastWords, Snapshot, diagnose, speakers},
         plan::StepName,
         scope::Scope,
     },
@@ -34,18 +34,16 @@ pub(super) async fn diagnosed(
 ) -> (Option<Diagnosis>, Option<String>) {
     let failed = how(error).map(|how| Failed { step, how });
     let mut all = Snapshot { failed, ..Snapshot::default() };
-    if let Ok((objects, access)) = timeout(LIMIT, look(provider, scope)).await {
-        all.objects = objects;
-        if let Some(access) = access {
-            all.last_words = last_words(&access, &all).await;
-        }
+    let access = timeout(LIMIT, look(provider, scope, &mut all.objects)).await.ok().flatten();
+    let found = diagnose(&all);
+    if let Some(access) = access {
+        all.last_words = last_words(&access, &all, found.as_ref()).await;
     }
-    (diagnose(&all), evidence(&all))
+    (found, evidence(&all))
 }
 
-/// All that tells anything, and the way in, if there is one.
-async fn look(provider: &dyn Provider, scope: &Scope) -> (Vec<Value>, Option<Access>) {
-    let mut objects = Vec::new();
+/// All that tells anything, and the way in, if there is one. What was seen from outside stays also where the inside hangs.
+async fn look(provider: &dyn Provider, scope: &Scope, objects: &mut Vec<Value>) -> Option<Access> {
     match provider.snapshot(scope).await {
         Ok(outside) => objects.extend(outside.objects),
         Err(error) => tracing::debug!("no diagnosis from outside: {error:#}"),
@@ -53,29 +51,32 @@ async fn look(provider: &dyn Provider, scope: &Scope) -> (Vec<Value>, Option<Acc
     match provider.inside(scope).await {
         Ok(Inside::Open(access)) => {
             objects.extend(access.kubernetes.snapshot(&inside()).await);
-            return (objects, Some(access));
+            return Some(access);
         }
         Ok(Inside::NotYet(_) | Inside::Gone) => {}
         Err(error) => tracing::debug!("no diagnosis from inside: {error:#}"),
     }
-    (objects, None)
+    None
 }
 
 /// In which way a step failed, if that alone may tell why.
 fn how(error: &anyhow::Error) -> Option<How> {
-    let Some(failure) = error.downcast_ref::<Failure>() else {
-        return late_on(error).map(|on| How::Waited(on.to_owned()));
-    };
+    let waited = late_on(error).map(str::to_owned);
+    let Some(failure) = error.downcast_ref::<Failure>() else { return waited.map(How::Waited) };
     // Of many things that failed together, each has a line of its own.
-    Some(How::Answered(match failure.detail.strip_prefix('\n') {
+    let said = match failure.detail.strip_prefix('\n') {
         Some(each) => each.lines().map(|one| one.trim().to_owned()).collect(),
         None => vec![line(error)],
-    }))
+    };
+    Some(match failure.kind {
+        Kind::Refused | Kind::Invalid => How::Answered(said),
+        Kind::Unavailable { .. } | Kind::Conflict | Kind::Superseded => How::Unanswered { said, waited },
+    })
 }
 
 /// What hangs, as a log does whose node is gone, is left out.
-async fn last_words(access: &Access, all: &Snapshot) -> Vec<LastWords> {
-    let each = fallen(all).take(CONTAINERS).map(async |(pod, container, life)| {
+async fn last_words(access: &Access, all: &Snapshot, found: Option<&Diagnosis>) -> Vec<LastWords> {
+    let each = speakers(all, found).take(CONTAINERS).map(async |(pod, container, life)| {
         let said = access.kubernetes.last_words(&pod, container, life, LINES);
         match timeout(LOG_LIMIT, said).await {
             Ok(Ok(text)) => Some(LastWords { of: format!("{pod} container {container}"), text }),
