@@ -11,6 +11,7 @@ use crate::{
         plan::StepName,
         scope::Scope,
     },
+    mask::Mask,
     providers::{Access, Inside, Provider},
 };
 use futures::future::join_all;
@@ -25,21 +26,45 @@ const LOG_LIMIT: Duration = Duration::from_secs(3);
 const CONTAINERS: usize = 3;
 const LINES: usize = 20;
 
-/// The likely cause of a step's failure, and what it was read from.
-pub(super) async fn diagnosed(
-    provider: &dyn Provider,
-    scope: &Scope,
-    step: StepName,
-    error: &anyhow::Error,
-) -> (Option<Diagnosis>, Option<String>) {
-    let failed = how(error).map(|how| Failed { step, how });
-    let mut all = Snapshot { failed, ..Snapshot::default() };
-    let access = timeout(LIMIT, look(provider, scope, &mut all.objects)).await.ok().flatten();
-    let found = diagnose(&all);
-    if let Some(access) = access {
-        all.last_words = last_words(&access, &all, found.as_ref()).await;
+/// What is looked at, and how.
+pub(super) struct Seeing<'a> {
+    pub(super) provider: &'a dyn Provider,
+    pub(super) scope: &'a Scope,
+    /// Of what is told nowhere. Words are shortened later, and half a secret would not be found.
+    pub(super) mask: &'a Mask,
+    /// To what containers said, too.
+    pub(super) listens: bool,
+}
+
+impl Seeing<'_> {
+    /// The likely cause of a step's failure, and what it was read from.
+    pub(super) async fn diagnosed(
+        &self,
+        step: StepName,
+        error: &anyhow::Error,
+    ) -> (Option<Diagnosis>, Option<String>) {
+        let failed = how(error, self.mask).map(|how| Failed { step, how });
+        let mut all = Snapshot { failed, ..Snapshot::default() };
+        let access = timeout(LIMIT, look(self.provider, self.scope, &mut all.objects)).await.ok().flatten();
+        all.objects.iter_mut().for_each(|object| redact_messages(object, self.mask));
+        let found = diagnose(&all);
+        if let Some(access) = access.filter(|_| self.listens) {
+            all.last_words = last_words(&access, &all, found.as_ref(), self.mask).await;
+        }
+        (found, evidence(&all))
     }
-    (found, evidence(&all))
+}
+
+/// Of conditions, container states and events.
+fn redact_messages(value: &mut Value, mask: &Mask) {
+    match value {
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| match value {
+            Value::String(text) if name == "message" => *text = mask.redact(text),
+            value => redact_messages(value, mask),
+        }),
+        Value::Array(all) => all.iter_mut().for_each(|one| redact_messages(one, mask)),
+        _ => {}
+    }
 }
 
 /// All that tells anything, and the way in, if there is one. What was seen from outside stays also where the inside hangs.
@@ -60,13 +85,13 @@ async fn look(provider: &dyn Provider, scope: &Scope, objects: &mut Vec<Value>) 
 }
 
 /// In which way a step failed, if that alone may tell why.
-fn how(error: &anyhow::Error) -> Option<How> {
-    let waited = late_on(error).map(str::to_owned);
+fn how(error: &anyhow::Error, mask: &Mask) -> Option<How> {
+    let waited = late_on(error).map(|on| mask.redact(on));
     let Some(failure) = error.downcast_ref::<Failure>() else { return waited.map(How::Waited) };
     // Of many things that failed together, each has a line of its own.
     let said = match failure.detail.strip_prefix('\n') {
-        Some(each) => each.lines().map(|one| one.trim().to_owned()).collect(),
-        None => vec![line(error)],
+        Some(each) => each.lines().map(|one| mask.redact(one.trim())).collect(),
+        None => vec![mask.redact(&line(error))],
     };
     Some(match failure.kind {
         Kind::Refused | Kind::Invalid => How::Answered(said),
@@ -75,11 +100,18 @@ fn how(error: &anyhow::Error) -> Option<How> {
 }
 
 /// What hangs, as a log does whose node is gone, is left out.
-async fn last_words(access: &Access, all: &Snapshot, found: Option<&Diagnosis>) -> Vec<LastWords> {
+async fn last_words(
+    access: &Access,
+    all: &Snapshot,
+    found: Option<&Diagnosis>,
+    mask: &Mask,
+) -> Vec<LastWords> {
     let each = speakers(all, found).take(CONTAINERS).map(async |(pod, container, life)| {
         let said = access.kubernetes.last_words(&pod, container, life, LINES);
         match timeout(LOG_LIMIT, said).await {
-            Ok(Ok(text)) => Some(LastWords { of: format!("{pod} container {container}"), text }),
+            Ok(Ok(text)) => {
+                Some(LastWords { of: format!("{pod} container {container}"), text: mask.redact(&text) })
+            }
             Ok(Err(error)) => {
                 tracing::debug!("left out of the evidence: {error:#}");
                 None

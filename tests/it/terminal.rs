@@ -8,6 +8,7 @@ use berth::{
         plan::{Direction, StepName},
         report::{Outcome, Report, Status},
     },
+    mask::Mask,
     reporters::{
         Reporter, Reporters,
         terminal::{Look, Terminal, rehearsed},
@@ -23,7 +24,7 @@ use std::{
 
 /// What was written, for the test to read.
 #[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Paper {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -37,7 +38,7 @@ impl Write for Paper {
 
 impl Paper {
     /// What was written since it was last taken.
-    fn take(&self) -> String {
+    pub(crate) fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 }
@@ -353,7 +354,7 @@ async fn a_step_that_could_not_be_verified_says_so() {
 async fn its_last_word_is_shown_before_a_run_ends() {
     let (paper, clock) = (Paper::default(), Clock::stepped(began()));
     let terminal = Terminal::new(Box::new(paper.clone()), LOG, "", clock);
-    let telling = Reporters::new(vec![Arc::new(terminal)]).start(running(""));
+    let telling = Reporters::new(vec![Arc::new(terminal)]).start(running(""), &Mask::default());
     telling.say(|all| *all = report(Some(Outcome::Ready)));
     telling.finish(Duration::from_secs(10)).await;
     assert!(paper.take().ends_with("Ready in 3 m 12 s: https://pr-42-shop.preview.example.com\n"));

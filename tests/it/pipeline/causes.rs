@@ -1,14 +1,22 @@
 //! Why an environment is not ready, from its opening to the line that its author reads: every cause once at least.
 
 use super::bed::{Bed, MANIFESTS};
+use crate::{
+    bed::{ROOT, document},
+    terminal::Paper,
+};
 use berth::{
     domain::{diagnosis::causes, intent::Occasion},
     rehearsal::{Server, gate::Verdict, players::saboteur::Saboteur},
-    reporters::markdown,
+    reporters::{
+        Reporter as _, markdown,
+        terminal::{Look, Terminal},
+    },
 };
 use regex::Regex;
 use serde_json::json;
 use std::collections::BTreeSet;
+use tokio::runtime::Builder;
 
 /// What is wrong, and where.
 struct Case {
@@ -344,4 +352,29 @@ fn one_unlucky_request_at_the_end_of_its_patience_hides_no_cause() {
     let (cause, lines) = case.told();
     assert!(lines.starts_with("### ❔ Unknown during `deploy`"), "the last request failed: {lines}");
     assert_eq!(cause, "container crashes", "{lines}");
+}
+
+#[test]
+fn what_vault_keeps_secret_is_in_no_comment_on_no_terminal_and_in_no_json() {
+    const CANARY: &str = "canary-7f3a9c";
+    let says = format!(
+        "play.berth.dev/play: crash-loop, play.berth.dev/log: \"no answer of postgres://shop:{CANARY}@db\""
+    );
+    let bed = Bed::with("", &[("berth.yaml", APP), ("app.yaml", &shop(&says, ""))]);
+    let path = format!("{ROOT}/pr-shop-42/secrets");
+    bed.world().vault.put(&path, document(json!({"password": CANARY, "user": "shop"})));
+    let report = bed.run_beside("one", Occasion::Event).unwrap();
+    let evidence = report.evidence.clone().unwrap();
+    assert!(evidence.contains("no answer of postgres://shop:***@db"), "{evidence}");
+    let comment = markdown::body(&report, bed.clock.now(), &markdown::Beside::default());
+    assert!(comment.contains("postgres://shop:***@db"), "{comment}");
+    let json = serde_json::to_string(&report).unwrap();
+    let (paper, look) = (Paper::default(), Look::Lines { groups: false });
+    let terminal = Terminal::new(Box::new(paper.clone()), look, "", bed.clock.clone());
+    Builder::new_current_thread().build().unwrap().block_on(terminal.show(&report)).unwrap();
+    let printed = paper.take();
+    assert!(printed.contains("postgres://shop:***@db"), "{printed}");
+    for shown in [comment, json, printed, format!("{report:?}")] {
+        assert!(!shown.contains(CANARY), "{shown}");
+    }
 }
