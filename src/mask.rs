@@ -16,11 +16,13 @@ const LEAST: usize = 6;
 const LEAST_TOLD: usize = 4;
 const INSTEAD: &str = "***";
 
+/// The longest first: another may be a part of it.
+type Hidden = BTreeSet<(Reverse<usize>, String)>;
+
 /// Clones hide the same.
 #[derive(Clone)]
 pub struct Mask {
-    /// The longest first: another may be a part of it.
-    hidden: Arc<Mutex<BTreeSet<(Reverse<usize>, String)>>>,
+    hidden: Arc<Mutex<Hidden>>,
     tell: fn(&str),
 }
 
