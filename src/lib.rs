@@ -15,7 +15,7 @@
 //!              └─────> documents (versioned, compare-and-set) <── stores ──> clients
 //! ```
 //!
-//! **Who may import whom.** `clock`, `errors` and `progress` are leaves for all but `domain`.
+//! **Who may import whom.** `clock`, `errors`, `mask` and `progress` are leaves for all but `domain`.
 //!
 //! | layer | may import |
 //! |---|---|
@@ -59,6 +59,7 @@ mod telemetry;
 
 pub mod clock;
 pub mod errors;
+pub mod mask;
 pub mod progress;
 
 pub mod rehearsal;

@@ -101,6 +101,7 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         clock: clock.clone(),
     };
     let run = ids.to_string();
+    let mask = tools.mask.clone();
     Ok(Engine {
         protocol: Protocol { pools, terms, ids },
         wishes,
@@ -108,6 +109,7 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         steps: steps::all(settings, of.as_ref(), tools, clusters.clone(), handing),
         providers: Arc::new(Configured { of, clusters, clock, run }),
         reporters,
+        mask,
         retry,
         when_full: pool.when_full,
         provider,

@@ -14,6 +14,7 @@ use crate::{
     domain::name_server::NameServer,
     engine::{Ids, Pace, Retry, Wishes},
     errors::UserError,
+    mask::Mask,
     reporters::Reporters,
     settings::{self, Environment, Settings},
     steps::{Tools, tests::Shown},
@@ -56,7 +57,7 @@ pub(crate) async fn outside(
             .path("RUNNER_TEMP")
             .filter(|_| in_job)
             .map(|temp| temp.join("berth/kubeconfig")),
-        mask: if in_job { mask } else { |_| {} },
+        mask: if in_job { Mask::telling(mask) } else { Mask::default() },
         vault,
         dns: dns(settings)?.map(Arc::new),
         registries: Some(Arc::new(registries(environment, &run)?)),

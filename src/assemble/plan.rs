@@ -18,6 +18,7 @@ use crate::{
     },
     errors::{Exit, UserError},
     fronts::command::{Answer, shown},
+    mask::Mask,
     providers::capi_k3s,
     settings::{ProviderSettings, Settings, Sources},
     steps::{self, Tools, tests::Shown},
@@ -44,7 +45,7 @@ struct Planned {
 fn no_tools() -> Tools {
     Tools {
         kubeconfig: None,
-        mask: |_| {},
+        mask: Mask::default(),
         vault: None,
         dns: None,
         registries: None,

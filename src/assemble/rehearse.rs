@@ -29,6 +29,7 @@ use crate::{
     engine::{Event, Ids, Pace as Tries, Pulls, Retry},
     errors::UserError,
     fronts::command::{Answer, run},
+    mask::Mask,
     rehearsal::{
         Server, World,
         example::{Credentials, HEAD, NUMBER, REPOSITORY},
@@ -253,7 +254,7 @@ impl Stage {
             retry: Retry::default(),
             tools: Tools {
                 kubeconfig: None,
-                mask: |_| {},
+                mask: Mask::default(),
                 vault: Some((Arc::new(vault), mount)),
                 dns: Some(Arc::new(dns)),
                 registries: Some(Arc::new(registries)),

@@ -5,16 +5,17 @@
 //! diagnosis); take an object that was not read for one that is well.
 
 pub(super) mod signs;
+mod words;
 
 use super::plan::StepName;
 use serde::Serialize;
 use serde_json::Value;
-pub use signs::{Life, fallen};
 use signs::{
     astray, condition, crashing, failed_job, failing_job, machine, not_made, not_mounted, one_line, owner,
     pending_claim, probe, pulling, refused, says, silent_webhook, unpushed, unschedulable, waiting,
 };
 use std::fmt;
+pub use words::{Life, speakers};
 
 /// What was seen of a cluster, as its API server shows it: pods, what makes them, what they ask for, and events.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +45,14 @@ pub enum How {
     /// Servers would not do what was asked: a line for each thing, as in `could not apply pod default/shop: why not`.
     /// That explains itself, whatever objects say.
     Answered(Vec<String>),
+    /// Nobody answered to the last request. What was said instead may explain itself, as of a webhook that nobody is behind;
+    /// else objects do.
+    Unanswered {
+        /// The same, a line for each thing.
+        said: Vec<String>,
+        /// What the step waited for before.
+        waited: Option<String>,
+    },
 }
 
 /// The end of a container's log.
@@ -133,6 +142,7 @@ const CAUSES: &[Cause] = &[
                 true
             })
             .or_else(|| not_mounted(all, &["not found", "non-existent"]))
+            .or_else(|| unwanted(all, &["error looking up service account"]))
         },
     },
     Cause {
@@ -143,8 +153,13 @@ const CAUSES: &[Cause] = &[
     Cause {
         name: "quota exceeded",
         advice: "ask for less, or for a larger quota of the provider",
+        tells: |all| unwanted(all, &["exceeded quota", "failed quota", "maximum cpu", "maximum memory"]),
+    },
+    Cause {
+        name: "requests too small",
+        advice: "ask for as much as it names: the namespace's LimitRange takes no less",
         tells: |all| {
-            unwanted(all, &["exceeded quota", "failed quota", "maximum cpu", "maximum memory", "minimum "])
+            unwanted(all, &["minimum cpu", "minimum memory", "minimum storage", "minimum ephemeral-storage"])
         },
     },
     Cause {
@@ -161,9 +176,11 @@ const CAUSES: &[Cause] = &[
         name: "not permitted",
         advice: "change what it names, or the policy that forbids it",
         tells: |all| {
-            refused(all, &["denied the request", "violates PodSecurity"]).or_else(|| {
-                not_made(all, &["denied the request", "is forbidden", "unable to validate against"])
-            })
+            // A webhook denies *the* request, a policy of the API server's own does without the article.
+            let denied = ["denied the request", "denied request", "violates PodSecurity"];
+            refused(all, &denied)
+                .or_else(|| not_made(all, &denied))
+                .or_else(|| not_made(all, &["is forbidden", "unable to validate against"]))
         },
     },
     Cause {
@@ -176,7 +193,7 @@ const CAUSES: &[Cause] = &[
     Cause {
         name: "volume pending",
         advice: "look whether the claim's storage class exists and its provisioner runs",
-        tells: |all| pending_claim(all).or_else(|| not_mounted(all, &[])),
+        tells: |all| pending_claim(all).or_else(|| not_mounted(all, &["volume", "attach"])),
     },
     Cause {
         name: "unschedulable",
@@ -217,15 +234,23 @@ const CAUSES: &[Cause] = &[
 ];
 
 /// The likely cause, if what was seen tells any.
-pub fn diagnose(snapshot: &Snapshot) -> Option<Diagnosis> {
-    let alone;
-    let all = match &snapshot.failed {
-        failed @ Some(Failed { how: How::Answered(_), .. }) => {
-            alone = Snapshot { failed: failed.clone(), ..Snapshot::default() };
-            &alone
+pub fn diagnose(all: &Snapshot) -> Option<Diagnosis> {
+    match &all.failed {
+        Some(Failed { step, how: How::Answered(said) }) => explained(*step, said),
+        Some(Failed { step, how: How::Unanswered { said, .. } }) => {
+            explained(*step, said).or_else(|| likeliest(all))
         }
-        _ => snapshot,
-    };
+        Some(Failed { how: How::Waited(_), .. }) | None => likeliest(all),
+    }
+}
+
+/// By what servers said alone.
+fn explained(step: StepName, said: &[String]) -> Option<Diagnosis> {
+    let failed = Some(Failed { step, how: How::Answered(said.to_vec()) });
+    likeliest(&Snapshot { failed, ..Snapshot::default() })
+}
+
+fn likeliest(all: &Snapshot) -> Option<Diagnosis> {
     CAUSES.iter().find_map(|cause| {
         let Told { object, detail } = (cause.tells)(all)?;
         Some(Diagnosis { cause: cause.name, object, detail: one_line(&detail), advice: cause.advice })

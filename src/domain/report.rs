@@ -201,6 +201,21 @@ impl Report {
         (phase.status, phase.detail) = (status, detail);
     }
 
+    /// Passes each text that came from elsewhere through this.
+    pub fn redact(&mut self, through: impl Fn(&str) -> String) {
+        let Self { phases, tests, diagnosis, evidence, outcome, comment, .. } = self;
+        let mut texts: Vec<&mut String> = phases.iter_mut().map(|phase| &mut phase.detail).collect();
+        texts.extend(evidence);
+        texts.extend(comment);
+        texts.extend(diagnosis.iter_mut().flat_map(|found| [&mut found.object, &mut found.detail]));
+        for failure in tests.iter_mut().flat_map(|results| &mut results.failures) {
+            texts.extend([&mut failure.name, &mut failure.message]);
+            texts.extend(&mut failure.at);
+        }
+        texts.extend(outcome.as_mut().and_then(Outcome::why));
+        texts.into_iter().for_each(|text| *text = through(text));
+    }
+
     /// How long it took, or would have if it ended now.
     pub fn seconds(&self, now: Timestamp) -> f64 {
         self.ended.unwrap_or(now).duration_since(self.began).as_secs_f64()
@@ -208,6 +223,24 @@ impl Report {
 }
 
 impl Outcome {
+    fn why(&mut self) -> Option<&mut String> {
+        match self {
+            Outcome::Failed { why, .. }
+            | Outcome::Unknown { why, .. }
+            | Outcome::Nothing { why }
+            | Outcome::Refused { why } => Some(why),
+            Outcome::Ready
+            | Outcome::AwaitingTests { .. }
+            | Outcome::TestsFailed
+            | Outcome::Removed { .. }
+            | Outcome::Closing { .. }
+            | Outcome::Queued
+            | Outcome::PoolFull
+            | Outcome::Superseded
+            | Outcome::Interrupted { .. } => None,
+        }
+    }
+
     /// In one word, as in the JSON.
     pub fn word(&self) -> &'static str {
         match self {

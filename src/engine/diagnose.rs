@@ -5,12 +5,13 @@
 
 use super::drive::{late_on, line};
 use crate::{
-    clients::{Failure, kubernetes::Area},
+    clients::{Failure, Kind, kubernetes::Area},
     domain::{
-        diagnosis::{Diagnosis, Failed, How, LastWords, Snapshot, diagnose, fallen},
+        diagnosis::{Diagnosis, Failed, How, LastWords, Snapshot, diagnose, speakers},
         plan::StepName,
         scope::Scope,
     },
+    mask::Mask,
     providers::{Access, Inside, Provider},
 };
 use futures::future::join_all;
@@ -25,27 +26,49 @@ const LOG_LIMIT: Duration = Duration::from_secs(3);
 const CONTAINERS: usize = 3;
 const LINES: usize = 20;
 
-/// The likely cause of a step's failure, and what it was read from.
-pub(super) async fn diagnosed(
-    provider: &dyn Provider,
-    scope: &Scope,
-    step: StepName,
-    error: &anyhow::Error,
-) -> (Option<Diagnosis>, Option<String>) {
-    let failed = how(error).map(|how| Failed { step, how });
-    let mut all = Snapshot { failed, ..Snapshot::default() };
-    if let Ok((objects, access)) = timeout(LIMIT, look(provider, scope)).await {
-        all.objects = objects;
-        if let Some(access) = access {
-            all.last_words = last_words(&access, &all).await;
-        }
-    }
-    (diagnose(&all), evidence(&all))
+/// What is looked at, and how.
+pub(super) struct Seeing<'a> {
+    pub(super) provider: &'a dyn Provider,
+    pub(super) scope: &'a Scope,
+    /// Of what is told nowhere. Words are shortened later, and half a secret would not be found.
+    pub(super) mask: &'a Mask,
+    /// To what containers said, too.
+    pub(super) listens: bool,
 }
 
-/// All that tells anything, and the way in, if there is one.
-async fn look(provider: &dyn Provider, scope: &Scope) -> (Vec<Value>, Option<Access>) {
-    let mut objects = Vec::new();
+impl Seeing<'_> {
+    /// The likely cause of a step's failure, and what it was read from.
+    pub(super) async fn diagnosed(
+        &self,
+        step: StepName,
+        error: &anyhow::Error,
+    ) -> (Option<Diagnosis>, Option<String>) {
+        let failed = how(error, self.mask).map(|how| Failed { step, how });
+        let mut all = Snapshot { failed, ..Snapshot::default() };
+        let access = timeout(LIMIT, look(self.provider, self.scope, &mut all.objects)).await.ok().flatten();
+        all.objects.iter_mut().for_each(|object| redact_messages(object, self.mask));
+        let found = diagnose(&all);
+        if let Some(access) = access.filter(|_| self.listens) {
+            all.last_words = last_words(&access, &all, found.as_ref(), self.mask).await;
+        }
+        (found, evidence(&all))
+    }
+}
+
+/// Of conditions, container states and events.
+fn redact_messages(value: &mut Value, mask: &Mask) {
+    match value {
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| match value {
+            Value::String(text) if name == "message" => *text = mask.redact(text),
+            value => redact_messages(value, mask),
+        }),
+        Value::Array(all) => all.iter_mut().for_each(|one| redact_messages(one, mask)),
+        _ => {}
+    }
+}
+
+/// All that tells anything, and the way in, if there is one. What was seen from outside stays also where the inside hangs.
+async fn look(provider: &dyn Provider, scope: &Scope, objects: &mut Vec<Value>) -> Option<Access> {
     match provider.snapshot(scope).await {
         Ok(outside) => objects.extend(outside.objects),
         Err(error) => tracing::debug!("no diagnosis from outside: {error:#}"),
@@ -53,32 +76,42 @@ async fn look(provider: &dyn Provider, scope: &Scope) -> (Vec<Value>, Option<Acc
     match provider.inside(scope).await {
         Ok(Inside::Open(access)) => {
             objects.extend(access.kubernetes.snapshot(&inside()).await);
-            return (objects, Some(access));
+            return Some(access);
         }
         Ok(Inside::NotYet(_) | Inside::Gone) => {}
         Err(error) => tracing::debug!("no diagnosis from inside: {error:#}"),
     }
-    (objects, None)
+    None
 }
 
 /// In which way a step failed, if that alone may tell why.
-fn how(error: &anyhow::Error) -> Option<How> {
-    let Some(failure) = error.downcast_ref::<Failure>() else {
-        return late_on(error).map(|on| How::Waited(on.to_owned()));
-    };
+fn how(error: &anyhow::Error, mask: &Mask) -> Option<How> {
+    let waited = late_on(error).map(|on| mask.redact(on));
+    let Some(failure) = error.downcast_ref::<Failure>() else { return waited.map(How::Waited) };
     // Of many things that failed together, each has a line of its own.
-    Some(How::Answered(match failure.detail.strip_prefix('\n') {
-        Some(each) => each.lines().map(|one| one.trim().to_owned()).collect(),
-        None => vec![line(error)],
-    }))
+    let said = match failure.detail.strip_prefix('\n') {
+        Some(each) => each.lines().map(|one| mask.redact(one.trim())).collect(),
+        None => vec![mask.redact(&line(error))],
+    };
+    Some(match failure.kind {
+        Kind::Refused | Kind::Invalid => How::Answered(said),
+        Kind::Unavailable { .. } | Kind::Conflict | Kind::Superseded => How::Unanswered { said, waited },
+    })
 }
 
 /// What hangs, as a log does whose node is gone, is left out.
-async fn last_words(access: &Access, all: &Snapshot) -> Vec<LastWords> {
-    let each = fallen(all).take(CONTAINERS).map(async |(pod, container, life)| {
+async fn last_words(
+    access: &Access,
+    all: &Snapshot,
+    found: Option<&Diagnosis>,
+    mask: &Mask,
+) -> Vec<LastWords> {
+    let each = speakers(all, found).take(CONTAINERS).map(async |(pod, container, life)| {
         let said = access.kubernetes.last_words(&pod, container, life, LINES);
         match timeout(LOG_LIMIT, said).await {
-            Ok(Ok(text)) => Some(LastWords { of: format!("{pod} container {container}"), text }),
+            Ok(Ok(text)) => {
+                Some(LastWords { of: format!("{pod} container {container}"), text: mask.redact(&text) })
+            }
             Ok(Err(error)) => {
                 tracing::debug!("left out of the evidence: {error:#}");
                 None

@@ -26,7 +26,7 @@ use futures::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::pin,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -157,21 +157,18 @@ impl Driver<'_> {
     /// One step, as long as its patience lasts.
     async fn run(&self, step: &dyn Step) -> Result<String> {
         let spec = step.spec();
-        // What it waits for, or why the last look failed.
-        let last = Mutex::new(Last::Nothing);
-        let say = |what: Last| *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = what;
+        let last = Mutex::new(Last::default());
         tokio::select! {
             // The walk first: what is done at the last moment is done.
             biased;
-            ended = self.walk(step, &say) => ended,
+            ended = self.walk(step, &last) => ended,
             () = self.clock.pass(spec.patience) => {
-                let last = std::mem::take(&mut *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-                Err(late(spec.name, spec.patience, last))
+                Err(late(spec.name, spec.patience, std::mem::take(&mut *known(&last))))
             }
         }
     }
 
-    async fn walk(&self, step: &dyn Step, say: &(impl Fn(Last) + Sync)) -> Result<String> {
+    async fn walk(&self, step: &dyn Step, last: &Mutex<Last>) -> Result<String> {
         let name = step.spec().name;
         let tell = |detail: &str| {
             self.telling.phase(name, Status::Running, detail, self.clock.now());
@@ -196,7 +193,7 @@ impl Driver<'_> {
                 Ok(Progress::Waiting(wait)) => {
                     (is_first, outage) = (false, Outage::new(self.retry));
                     tell(&wait.on);
-                    say(Last::Waited(wait.on));
+                    *known(last) = Last { waited: Some(wait.on), failed: None };
                     match wait.wake.await {
                         Ok(()) => continue,
                         Err(error) => error,
@@ -207,34 +204,39 @@ impl Driver<'_> {
             let Some(pause) = outage.pause(&error, self.clock) else { return Err(error) };
             tracing::debug!("{name}: again in {pause:?}, because {error:#}");
             tell(&format!("again after: {}", line(&error)));
-            say(Last::Failed(error));
+            known(last).failed = Some(error);
             self.clock.pass(pause).await;
         }
     }
 }
 
-/// What is known of a step whose patience is over.
+/// What is known of a step whose patience is over: why its last look failed, if it did, and what it waited for before that.
 #[derive(Default)]
-enum Last {
-    #[default]
-    Nothing,
-    Waited(String),
-    Failed(anyhow::Error),
+struct Last {
+    waited: Option<String>,
+    failed: Option<anyhow::Error>,
 }
 
-fn late(step: StepName, patience: Duration, last: Last) -> anyhow::Error {
-    let after = format!("{step} gave up after {}", span(patience));
-    match last {
-        Last::Nothing => UserError::new(Exit::Failed, after)
+fn known(last: &Mutex<Last>) -> MutexGuard<'_, Last> {
+    last.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn late(step: StepName, patience: Duration, Last { waited, failed }: Last) -> anyhow::Error {
+    let mut after = format!("{step} gave up after {}", span(patience));
+    if let Some(on) = &waited {
+        after = format!("{after}, waiting for {on}");
+    }
+    match (failed, waited) {
+        (Some(error), Some(on)) => error.context(Awaited(on)).context(UserError::new(Exit::Unknown, after)),
+        (Some(error), None) => error.context(UserError::new(Exit::Unknown, after)),
+        (None, Some(on)) => anyhow::Error::new(Awaited(on)).context(
+            UserError::new(Exit::Failed, after).hint(format!("`timeouts.{step}` says how long it may take")),
+        ),
+        (None, None) => UserError::new(Exit::Failed, after)
             .hint(format!(
                 "its first look has not ended by then; `timeouts.{step}` says how long it may take"
             ))
             .into(),
-        Last::Waited(on) => anyhow::Error::new(Awaited(on.clone())).context(
-            UserError::new(Exit::Failed, format!("{after}, waiting for {on}"))
-                .hint(format!("`timeouts.{step}` says how long it may take")),
-        ),
-        Last::Failed(error) => error.context(UserError::new(Exit::Unknown, after)),
     }
 }
 

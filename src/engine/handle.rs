@@ -17,6 +17,7 @@ use crate::{
         scope::Hosts,
     },
     errors::{self, Exit},
+    mask::Mask,
     providers::Providers,
     reporters::{LAST_WORD, Reporters, Telling},
     settings::WhenFull,
@@ -77,6 +78,8 @@ pub struct Engine {
     pub steps: Vec<Box<dyn Step>>,
     /// Where it is told.
     pub reporters: Reporters,
+    /// What is told nowhere.
+    pub mask: Mask,
     /// How long to go on where something does not answer.
     pub retry: Retry,
     /// What becomes of those who find the pool full.
@@ -90,7 +93,7 @@ impl Engine {
     pub async fn handle(&self, event: &Event, stop: impl Future<Output = u8>) -> Report {
         let clock = &self.protocol.pools.clock;
         let first = Report { provider: self.provider.clone(), ..Report::new(&event.holder, clock.now()) };
-        let telling = self.reporters.start(first);
+        let telling = self.reporters.start(first, &self.mask);
         let (outcome, within) = tokio::select! {
             outcome = self.attempt(event, &telling) => (outcome.unwrap_or_else(failed), WORDS),
             signal = stop => (Outcome::Interrupted { signal }, LAST_WORD),

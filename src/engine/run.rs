@@ -5,7 +5,7 @@
 
 use super::{
     Engine, Freed, Holding, Presence, Removed,
-    diagnose::diagnosed,
+    diagnose::Seeing,
     drive::{Driver, Ending},
     guard::Sentry,
     handle::{CLAIM, ended, rests},
@@ -24,7 +24,7 @@ use crate::{
     providers::Provider,
     reporters::Telling,
     settings::WhenFull,
-    steps::{Board, Context, Verdict},
+    steps::{Board, Context, SECRETS, Verdict},
 };
 use anyhow::Result;
 use jiff::Timestamp;
@@ -115,7 +115,12 @@ impl Run<'_> {
             }
             Ending::Superseded => Ok(Outcome::Superseded),
             Ending::Failed { step, error } => {
-                let (diagnosis, evidence) = diagnosed(&*provider, &scope, step, &error).await;
+                let phases = self.telling.report().phases;
+                // A log of containers of an earlier run may tell what this one has not read yet, and so could not hide.
+                let listens =
+                    phases.iter().all(|phase| phase.step != SECRETS || phase.status == Status::Done);
+                let seeing = Seeing { provider: &*provider, scope: &scope, mask: &engine.mask, listens };
+                let (diagnosis, evidence) = seeing.diagnosed(step, &error).await;
                 self.telling.say(|report| (report.diagnosis, report.evidence) = (diagnosis, evidence));
                 let outcome = ended(step, &error);
                 // Why it failed is told in any case.

@@ -7,9 +7,12 @@ pub mod markdown;
 pub mod terminal;
 mod words;
 
-use crate::domain::{
-    plan::StepName,
-    report::{Report, Status},
+use crate::{
+    domain::{
+        plan::StepName,
+        report::{Report, Status},
+    },
+    mask::Mask,
 };
 use anyhow::Result;
 use async_trait::async_trait;
@@ -37,6 +40,7 @@ pub const LAST_WORD: Duration = Duration::from_secs(2);
 pub struct Telling {
     report: watch::Sender<Report>,
     sinks: JoinSet<()>,
+    mask: Mask,
 }
 
 impl Reporters {
@@ -45,8 +49,8 @@ impl Reporters {
         Self(all)
     }
 
-    /// Begins to tell.
-    pub fn start(&self, first: Report) -> Telling {
+    /// Begins to tell; nowhere what is hidden, as soon as it is.
+    pub fn start(&self, first: Report, mask: &Mask) -> Telling {
         let report = watch::Sender::new(first);
         let mut sinks = JoinSet::new();
         for sink in &self.0 {
@@ -61,14 +65,17 @@ impl Reporters {
                 }
             });
         }
-        Telling { report, sinks }
+        Telling { report, sinks, mask: mask.clone() }
     }
 }
 
 impl Telling {
     /// Changes the report.
     pub fn say(&self, change: impl FnOnce(&mut Report)) {
-        self.report.send_modify(change);
+        self.report.send_modify(|report| {
+            change(report);
+            report.redact(|text| self.mask.redact(text));
+        });
     }
 
     /// Says how far a step has come.
@@ -83,7 +90,7 @@ impl Telling {
 
     /// Waits until every sink has shown the last state, `within` at most.
     pub async fn finish(self, within: Duration) -> Report {
-        let Self { report, mut sinks } = self;
+        let Self { report, mut sinks, .. } = self;
         let last = report.borrow().clone();
         drop(report);
         let all = async { while sinks.join_next().await.is_some() {} };

@@ -9,6 +9,7 @@ use crate::{
     documents::{Document, Key, Read, Version, remove_surely, write_surely},
     domain::{kubeconfig, names::EnvironmentName, plan::Spec},
     errors::{Exit, UserError},
+    mask::Mask,
     progress::Progress,
     settings::{MergedKubeconfig, VaultPath},
 };
@@ -32,7 +33,7 @@ pub struct KeepKubeconfig {
     /// The one document that has all kubeconfigs, for those who read it.
     pub merged: Option<Merged>,
     /// Told each line that must never be shown.
-    pub mask: fn(&str),
+    pub mask: Mask,
 }
 
 #[async_trait(?Send)]
@@ -53,7 +54,7 @@ impl Step for KeepKubeconfig {
                 UserError::new(Exit::Failed, format!("the kubeconfig of {name} cannot be used"))
             })?
             .into();
-        own.expose_secret().lines().map(str::trim).filter(|line| is_secret(line)).for_each(self.mask);
+        own.expose_secret().lines().filter_map(secret).for_each(|secret| self.mask.hide(secret));
         if let Some(file) = &self.file {
             keep(file, &own)?;
         }
@@ -149,10 +150,11 @@ impl Merged {
 }
 
 /// A value of base64, a token or a password: what a log may be searched for.
-fn is_secret(line: &str) -> bool {
-    ["client-key-data:", "client-certificate-data:", "token:", "password:"]
-        .iter()
-        .any(|key| line.starts_with(key))
+fn secret(line: &str) -> Option<&str> {
+    let (key, value) = line.trim().split_once(": ")?;
+    ["client-key-data", "client-certificate-data", "token", "password"]
+        .contains(&key)
+        .then(|| value.trim().trim_matches(['"', '\'']))
 }
 
 /// Made for its owner alone from its first moment, and put in place at once.

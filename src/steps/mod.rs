@@ -30,6 +30,7 @@ use crate::{
         template::Variables,
     },
     errors::{Exit, UserError},
+    mask::Mask,
     progress::{Progress, Wait},
     providers::{Access, Guard, Inside, Provider},
     settings::{self, CapiK3s, Namespace, Settings, Source, Var, VaultPath, explain},
@@ -71,7 +72,7 @@ pub struct Tools {
     /// Where the kubeconfig is written for later jobs.
     pub kubeconfig: Option<PathBuf>,
     /// Told each text that must never be shown.
-    pub mask: fn(&str),
+    pub mask: Mask,
     /// Where secrets come from, and in which engine; `None`: berth keeps no documents in Vault.
     pub vault: Option<(Arc<Vault>, VaultPath)>,
     /// Who is asked for names; `None`: nobody.
@@ -116,7 +117,12 @@ pub fn all(
     let image_wait = app.deploy.as_ref().map_or(SignedDuration::ZERO, |deploy| deploy.image_wait);
     vec![
         Box::new(cluster::Cluster { patience: patience(CLUSTER) }),
-        Box::new(access::KeepKubeconfig { patience: patience(ACCESS), file: kubeconfig, merged, mask }),
+        Box::new(access::KeepKubeconfig {
+            patience: patience(ACCESS),
+            file: kubeconfig,
+            merged,
+            mask: mask.clone(),
+        }),
         Box::new(secrets::Secrets {
             patience: patience(SECRETS),
             secrets: platform.iter().chain(&app.secrets).cloned().collect(),

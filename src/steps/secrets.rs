@@ -14,6 +14,7 @@ use crate::{
     documents::{Document, Key, Read, remove_surely, write_surely},
     domain::{claim::ObjectName, plan::Spec},
     errors::{Exit, UserError},
+    mask::Mask,
     progress::Progress,
     providers::Access,
     settings::{Namespace, Secret, VaultPath, VaultToken},
@@ -41,7 +42,7 @@ pub struct Secrets {
     /// Where they come from; `None`: berth keeps no documents in Vault.
     pub vault: Option<(Arc<Vault>, VaultPath)>,
     /// Told each value, which must never be shown.
-    pub mask: fn(&str),
+    pub mask: Mask,
 }
 
 #[async_trait(?Send)]
@@ -128,7 +129,7 @@ impl Secrets {
             .iter()
             .map(|(key, value)| {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                text.lines().filter(|line| line.len() > 3).for_each(self.mask);
+                self.hide(value);
                 (key.clone(), json!(ByteString(text.into_bytes())))
             })
             .collect();
@@ -137,6 +138,25 @@ impl Secrets {
             "metadata": {"name": name, "namespace": namespace.as_ref()},
             "data": data,
         })
+    }
+
+    /// Of a document within the document, each text.
+    fn hide(&self, value: &Value) {
+        match value {
+            Value::String(text) => self.mask.hide(text),
+            Value::Number(number) => self.mask.hide(&number.to_string()),
+            Value::Array(all) => all.iter().for_each(|one| self.hide(one)),
+            Value::Object(all) => all.values().for_each(|one| self.hide(one)),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// What an earlier run has made.
+    fn hide_handed_over(&self, secret: &Value) {
+        let data = serde_json::from_value::<BTreeMap<String, ByteString>>(secret["data"].clone());
+        for ByteString(value) in data.into_iter().flat_map(BTreeMap::into_values) {
+            self.mask.hide(&String::from_utf8_lossy(&value));
+        }
     }
 
     /// A Secret with a token that lasts; `None`: it is there already.
@@ -155,7 +175,8 @@ impl Secrets {
             let accessor = accessor(document, &place)?;
             // Written down before it was made to last: a run may have died between the two.
             let lasts = vault.renew_accessor(&accessor, rest).await? != Renewal::Gone;
-            if lasts && there.object().is_some() {
+            if let Some(secret) = there.object().filter(|_| lasts) {
+                self.hide_handed_over(secret.value());
                 return Ok(None);
             }
             // It was never handed over, and cannot be read again.
@@ -163,7 +184,7 @@ impl Secrets {
         }
         let meta = BTreeMap::from([("environment".to_owned(), cx.scope.name.to_string())]);
         let made = vault.create_token(asked.role.as_ref(), &asked.policies, rest, &meta).await?;
-        (self.mask)(made.token.expose_secret());
+        self.mask.hide(made.token.expose_secret());
         let document = Document::from_iter([("accessor".to_owned(), json!(made.accessor))]);
         let written = write_surely(cx.store, &key, &document, read.version()).await;
         settled(written.map(drop), &place)?;

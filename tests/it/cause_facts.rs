@@ -122,6 +122,38 @@ pub(crate) const FACTS: &[Fact] = &[
                requests.cpu for: app",
     },
     Fact {
+        beside: |_| {
+            let limit = json!({"type": "Container", "min": {"cpu": "100m"}, "default": {"cpu": "1"}});
+            vec![json!({
+                "apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "least"}, "spec": {"limits": [limit]},
+            })]
+        },
+        workload: || {
+            let asks = json!({"requests": {"cpu": "50m"}});
+            let app = json!({"name": "app", "image": "registry.example/app:1", "resources": asks});
+            deployment(json!({"play.berth.dev/play": "too-small"}), json!({"containers": [app]}))
+        },
+        is_refused: true,
+        says: "requests too small: replicaset */shop-*: pods \"shop-*\" is forbidden: minimum cpu usage per Container is \
+               100m, but request is 50m",
+    },
+    Fact {
+        beside: NOTHING,
+        workload: || {
+            deployment(json!({"play.berth.dev/play": "no-account"}), json!({"serviceAccountName": "shop"}))
+        },
+        is_refused: true,
+        says: "configuration missing: replicaset */shop-*: pods \"shop-*\" is forbidden: error looking up service account \
+               */shop: serviceaccount \"shop\" not found",
+    },
+    Fact {
+        beside: policy,
+        workload: || plays("against-policy"),
+        is_refused: true,
+        says: "not permitted: replicaset */shop-*: pods \"shop-*\" is forbidden: ValidatingAdmissionPolicy '*' with binding \
+               '*' denied request: it has no owner",
+    },
+    Fact {
         beside: |namespace| vec![webhook(namespace)],
         workload: || plays("webhook-down"),
         is_refused: true,
@@ -182,6 +214,20 @@ fn webhook(namespace: &str) -> Value {
     })
 }
 
+fn policy(namespace: &str) -> Vec<Value> {
+    let api = "admissionregistration.k8s.io/v1";
+    let rule =
+        json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]});
+    let spec = json!({
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "false", "message": "it has no owner", "reason": "Forbidden"}],
+    });
+    let here = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}});
+    let binding = json!({"policyName": namespace, "validationActions": ["Deny"], "matchResources": here});
+    let named = |kind: &str, spec: Value| json!({"apiVersion": api, "kind": kind, "metadata": {"name": namespace}, "spec": spec});
+    vec![named("ValidatingAdmissionPolicy", spec), named("ValidatingAdmissionPolicyBinding", binding)]
+}
+
 fn quota(hard: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "compute"}, "spec": {"hard": hard}})
 }
@@ -202,6 +248,8 @@ pub(crate) async fn make(client: &Client, namespace: &str, object: Value) {
     let path = match kind {
         "Namespace" => format!("{group}/namespaces/{name}"),
         "MutatingWebhookConfiguration" => format!("{group}/mutatingwebhookconfigurations/{name}"),
+        "ValidatingAdmissionPolicy" => format!("{group}/validatingadmissionpolicies/{name}"),
+        "ValidatingAdmissionPolicyBinding" => format!("{group}/validatingadmissionpolicybindings/{name}"),
         kind => format!("{group}/namespaces/{namespace}/{}s/{name}", kind.to_lowercase()),
     };
     let request = Request::patch(format!("{path}?fieldManager=facts&force=true"))

@@ -1,7 +1,7 @@
 //! The likely cause of a failure, from objects as API servers show them.
 
 use berth::domain::{
-    diagnosis::{Failed, How, Snapshot, diagnose},
+    diagnosis::{Diagnosis, Failed, How, Snapshot, diagnose, speakers},
     plan::StepName,
 };
 use serde_json::{Value, json};
@@ -157,6 +157,34 @@ fn every_cause_is_named_in_one_line() {
             "volume pending: persistentvolumeclaim default/data: storageclass \"fast\" not found",
         ),
         (
+            vec![replica_failure(
+                "pods \"shop-7d-x\" is forbidden: minimum cpu usage per Container is 100m, but request is 50m",
+            )],
+            "requests too small: replicaset default/shop-7d: pods \"shop-7d-x\" is forbidden: minimum cpu usage per Container \
+             is 100m, but request is 50m",
+        ),
+        (
+            vec![replica_failure(
+                "pods \"shop-7d-x\" is forbidden: error looking up service account default/shop: serviceaccount \"shop\" \
+                 not found",
+            )],
+            "configuration missing: replicaset default/shop-7d: pods \"shop-7d-x\" is forbidden: error looking up service \
+             account default/shop: serviceaccount \"shop\" not found",
+        ),
+        (
+            vec![
+                pod("Pending", json!({"state": {"waiting": {"reason": "ContainerCreating"}}})),
+                event(
+                    "Pod",
+                    "shop-1",
+                    "FailedAttachVolume",
+                    "Multi-Attach error for volume \"pvc-1\"",
+                    LATER,
+                ),
+            ],
+            "volume pending: pod default/shop-1: Multi-Attach error for volume \"pvc-1\"",
+        ),
+        (
             vec![unschedulable("0/1 nodes are available: 1 Insufficient memory.")],
             "unschedulable: pod default/shop-1: 0/1 nodes are available: 1 Insufficient memory.",
         ),
@@ -274,6 +302,29 @@ fn what_went_well_after_all_explains_nothing() {
 }
 
 #[test]
+fn a_mount_that_failed_and_went_well_later_explains_nothing() {
+    let mount = |at: &str| {
+        let said = "MountVolume.SetUp failed for volume \"settings\" : configmap \"settings\" not found";
+        event("Pod", "shop-1", "FailedMount", said, at)
+    };
+    let creating = || pod("Pending", json!({"state": {"waiting": {"reason": "ContainerCreating"}}}));
+    for later in ["Pulling", "Pulled", "Created", "Started"] {
+        let went_on = event("Pod", "shop-1", later, "later", LATER);
+        assert_eq!(told(vec![creating(), mount(EARLIER), went_on]), "nothing", "{later}");
+    }
+    let earlier = event("Pod", "shop-1", "Pulled", "of its life before", EARLIER);
+    assert!(told(vec![creating(), mount(LATER), earlier]).starts_with("configuration missing"));
+    // Before its own container is begun, all volumes are there.
+    let mut preparing = creating();
+    preparing["status"]["initContainerStatuses"] = json!([{"name": "before", "state": {"running": {}}}]);
+    assert_eq!(told(vec![preparing, mount(LATER)]), "nothing");
+    assert!(
+        told(vec![waiting("ImagePullBackOff", "Back-off"), mount(EARLIER)])
+            .starts_with("image cannot be pulled")
+    );
+}
+
+#[test]
 fn what_a_server_answers_explains_itself_whatever_objects_say() {
     let step = StepName::new("deploy");
     let answered = |line: &str| {
@@ -291,6 +342,12 @@ fn what_a_server_answers_explains_itself_whatever_objects_say() {
             "could not apply service default/it: admission webhook \"policy.example.com\" denied the request: no owner",
             "not permitted: service default/it: admission webhook \"policy.example.com\" denied the request: no owner",
         ),
+        (
+            "could not apply service default/it: services \"it\" is forbidden: ValidatingAdmissionPolicy 'owned' with binding \
+             'owned' denied request: no owner",
+            "not permitted: service default/it: services \"it\" is forbidden: ValidatingAdmissionPolicy 'owned' with binding \
+             'owned' denied request: no owner",
+        ),
         ("could not apply service default/it: spec.ports: Required value", "nothing"),
         ("could not read kv/pr-shop-42/claim: 503", "nothing"),
     ] {
@@ -305,4 +362,67 @@ fn a_message_of_many_lines_is_one_and_ends_where_nobody_reads_on() {
         long.contains(":pr-42: not found ä") && long.ends_with("ä…") && long.chars().count() < 400,
         "{long}"
     );
+}
+
+#[test]
+fn where_nobody_answered_at_last_objects_tell_unless_what_was_said_does() {
+    let unanswered = |step: &'static str, line: &str, waited: Option<&str>, objects: Vec<Value>| {
+        let how = How::Unanswered { said: vec![line.to_owned()], waited: waited.map(str::to_owned) };
+        let failed = Some(Failed { step: StepName::new(step), how });
+        let told = diagnose(&Snapshot { objects, failed, ..Snapshot::default() });
+        told.map_or("nothing".to_owned(), |diagnosis| diagnosis.to_string())
+    };
+    let line = "could not read deployments: 503 Service Unavailable";
+    let absent = || vec![waiting("ErrImagePull", "not found")];
+    assert!(unanswered("deploy", line, None, absent()).starts_with("image not found: pod default/shop-1"));
+    assert_eq!(unanswered("deploy", line, None, vec![]), "nothing");
+    assert_eq!(
+        unanswered("dns", line, Some("one resolver says NXDOMAIN"), vec![]),
+        "name does not lead here: dns: one resolver says NXDOMAIN"
+    );
+    let webhook =
+        "could not apply service default/it: failed calling webhook \"v.example.com\": no endpoints";
+    assert!(
+        unanswered("deploy", webhook, None, absent()).starts_with("webhook in the way: service default/it")
+    );
+}
+
+#[test]
+fn what_the_diagnosis_is_about_is_heard_first_and_of_each_owner_one_pod() {
+    let made = |kind: &str, name: &str, owner: Option<&str>| {
+        let ended = json!({"terminated": {"exitCode": 1, "reason": "Error"}});
+        let status = json!({"name": "app", "ready": false, "restartCount": 2, "lastState": ended});
+        let status = json!({"phase": "Running", "containerStatuses": [status]});
+        let mut made = object(kind, name, if kind == "Pod" { json!({"status": status}) } else { json!({}) });
+        if let Some(owner) = owner {
+            made["metadata"]["ownerReferences"] = json!([{"uid": format!("uid-of-{owner}")}]);
+        }
+        made
+    };
+    let running = |name: &str| {
+        let mut pod = pod("Running", json!({"state": {"running": {}}}));
+        pod["metadata"]["name"] = json!(name);
+        pod["metadata"]["uid"] = json!(name);
+        pod
+    };
+    let objects = vec![
+        made("Pod", "a-1", Some("a")),
+        made("Pod", "a-2", Some("a")),
+        made("Pod", "b-1", Some("b")),
+        running("not-ready"),
+        made("Deployment", "shop", None),
+        made("ReplicaSet", "shop-7d", Some("shop")),
+        made("Pod", "shop-7d-1", Some("shop-7d")),
+        made("Pod", "shop-7d-2", Some("shop-7d")),
+    ];
+    let all = Snapshot { objects, ..Snapshot::default() };
+    let heard = |about: &str| {
+        let found =
+            Diagnosis { cause: "any", object: about.to_owned(), detail: String::new(), advice: "any" };
+        speakers(&all, Some(&found)).map(|(pod, ..)| pod.name).collect::<Vec<_>>()
+    };
+    assert_eq!(heard("pod default/shop-7d-2"), ["shop-7d-2", "a-1", "b-1"]);
+    assert_eq!(heard("deployment default/shop"), ["shop-7d-1", "a-1", "b-1"]);
+    assert_eq!(heard("pod default/not-ready"), ["not-ready", "a-1", "b-1", "shop-7d-1"]);
+    assert_eq!(heard("node n1"), ["a-1", "b-1", "shop-7d-1"]);
 }

@@ -36,6 +36,7 @@ mod junit;
 mod kubernetes;
 mod lifecycle;
 mod markdown;
+mod mask;
 mod model;
 mod names;
 mod objects;

@@ -367,6 +367,27 @@ fn what_could_not_be_read() {
 }
 
 #[test]
+fn what_was_read_is_shown_also_where_something_could_not_be() {
+    let why = "could not read the pods\n  because: 503".to_owned();
+    let mut report = report(Some(Outcome::Unknown { step: Some(step("deploy")), why }));
+    report.evidence = Some("12:01 Failed: not found".to_owned());
+    let text = plain(&report);
+    assert!(text.contains("could not read the pods\n  because: 503\n"), "{text}");
+    assert!(text.contains("12:01 Failed: not found"), "{text}");
+}
+
+#[test]
+fn of_several_things_that_failed_the_first_is_named_with_its_cause() {
+    let why = "2 things could not be done\n  because: \n  could not apply service default/it: no owner\n  could not apply \
+               pod default/it: no owner";
+    let text = plain(&report(Some(Outcome::Failed { step: step("deploy"), why: why.to_owned() })));
+    assert!(
+        text.contains("\n`2 things could not be done: could not apply service default/it: no owner`\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_left_alone() {
     let nothing = Outcome::Nothing { why: "there is no environment, and none is wanted".into() };
     assert_snapshot!(plain(&report(Some(nothing))), @r#"

@@ -8,6 +8,7 @@ use berth::{
         plan::{Direction, StepName},
         report::{Outcome, Report, Status},
     },
+    mask::Mask,
     reporters::{
         Reporter, Reporters,
         terminal::{Look, Terminal, rehearsed},
@@ -23,7 +24,7 @@ use std::{
 
 /// What was written, for the test to read.
 #[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Paper {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -37,7 +38,7 @@ impl Write for Paper {
 
 impl Paper {
     /// What was written since it was last taken.
-    fn take(&self) -> String {
+    pub(crate) fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 }
@@ -204,6 +205,18 @@ async fn an_ending_says_what_to_do() {
     Unknown after 3 m 12 s, and nothing was decided on that ground: read the claim
       | because: 503
     "#);
+    let unknown =
+        Outcome::Unknown { step: Some(StepName::new("deploy")), why: "read the pods\n  because: 503".into() };
+    assert_snapshot!(end(&diagnosed(unknown)).await, @r#"
+      ✗ deploy     deploy gave up after 15 m                                                      15 m
+    Unknown after 3 m 12 s, and nothing was decided on that ground: read the pods
+      | because: 503
+    likely cause: image not found: pod default/shop-7d9: harbor.example.com/shop:pr-42-c07d9e2: not found
+    what to do: look at the job that builds it, and at the name and tag under `deploy.images`
+      | pod default/shop-7d9
+      |   Ready=False: ContainersNotReady
+      |   12:01 Failed: not found
+    "#);
     let mut said = String::new();
     for outcome in [
         Outcome::AwaitingTests { report: "cypress".into() },
@@ -341,7 +354,7 @@ async fn a_step_that_could_not_be_verified_says_so() {
 async fn its_last_word_is_shown_before_a_run_ends() {
     let (paper, clock) = (Paper::default(), Clock::stepped(began()));
     let terminal = Terminal::new(Box::new(paper.clone()), LOG, "", clock);
-    let telling = Reporters::new(vec![Arc::new(terminal)]).start(running(""));
+    let telling = Reporters::new(vec![Arc::new(terminal)]).start(running(""), &Mask::default());
     telling.say(|all| *all = report(Some(Outcome::Ready)));
     telling.finish(Duration::from_secs(10)).await;
     assert!(paper.take().ends_with("Ready in 3 m 12 s: https://pr-42-shop.preview.example.com\n"));

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Leaves may be imported by every layer but `domain`; lower layers first.
-const LEAVES: &[&str] = &["clock", "errors", "progress"];
+const LEAVES: &[&str] = &["clock", "errors", "mask", "progress"];
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("rehearsal", &[]),

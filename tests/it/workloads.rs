@@ -12,7 +12,10 @@ use crate::{
 use berth::{
     clients::kubernetes::{Kubernetes, for_url},
     clock::Clock,
-    domain::diagnosis::diagnose,
+    domain::{
+        claim::ObjectName,
+        diagnosis::{Life, diagnose},
+    },
     rehearsal::{
         Server, World,
         players::{Objects, Pace, environment_players},
@@ -616,6 +619,34 @@ async fn log(environment: &Environment, pod: &str, query: &str) -> Result<String
         kube::Error::Api(status) => (status.code, status.message.clone()),
         other => panic!("{other}"),
     })
+}
+
+#[tokio::test]
+async fn of_long_lines_the_last_words_are_the_last_ones() {
+    let environment = Environment::born(Pace::AT_ONCE).await;
+    let made = async |name: &str, log: String| {
+        let mut pod = template(json!({"play.berth.dev/log": log}), json!({}));
+        pod["apiVersion"] = json!("v1");
+        pod["kind"] = json!("Pod");
+        pod["metadata"]["name"] = json!(name);
+        environment.make(PODS, pod).await;
+        let pod = ObjectName {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            namespace: Some("default".to_owned()),
+            name: name.to_owned(),
+        };
+        environment.cluster().last_words(&pod, "app", Life::Present, 20).await.unwrap()
+    };
+    let long = (0..20).map(|n| format!("{n}: {}\n", "x".repeat(1020))).collect::<String>();
+    let said = made("talks", format!("before\n{long}panic: no database\n")).await;
+    assert!(said.ends_with("panic: no database\n") && said.len() < 9 << 10, "{said}");
+    let mut lines = said.lines();
+    assert_eq!(lines.next(), Some("[… what came before is left out here …]"));
+    assert!(lines.all(|line| line == "panic: no database" || line.len() > 1020), "no line is cut: {said}");
+    let said = made("rambles", format!("{} the end", "y".repeat(20_000))).await;
+    assert_eq!(said, "[… what came before is left out here …]\nthe end\n");
+    assert_eq!(made("says", "one\ntwo".to_owned()).await, "one\ntwo\n");
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource as _, api::LogParams, client::Body, core::Request as Requests};
 
 /// Bytes of last words.
-const MOST: i64 = 8 << 10;
+const MOST: usize = 8 << 10;
+/// Stands where some are left out.
+const CUT: &str = "[… what came before is left out here …]\n";
 
 /// The log of one container.
 pub struct Log {
@@ -44,7 +46,8 @@ impl Kubernetes {
         Ok(Log { pod: pod.clone(), kubernetes: self.clone(), body })
     }
 
-    /// The last lines that one life of a container has said.
+    /// The last lines that one life of a container has said. A limit of bytes is not for the kubelet: it counts them from the
+    /// first of these lines, and the last is the one that matters.
     pub async fn last_words(
         &self,
         pod: &ObjectName,
@@ -56,23 +59,32 @@ impl Kubernetes {
             container: Some(container.to_owned()),
             previous: life == Life::Before,
             tail_lines: i64::try_from(lines).ok(),
-            limit_bytes: Some(MOST),
             ..LogParams::default()
         };
         let requests = Requests::new(Pod::url_path(&(), pod.namespace.as_deref()));
         let opened = open(&self.client, requests.logs(&pod.name, &params), self.limit).await;
         let body = opened.map_err(|denial| self.unheard(pod, denial))?;
         let mut log = Log { pod: pod.clone(), kubernetes: self.clone(), body };
-        let mut said = Vec::new();
+        let (mut said, mut is_cut) = (Vec::new(), false);
         while let Some(part) = log.next().await? {
             said.extend_from_slice(&part);
+            let over = said.len().saturating_sub(MOST);
+            is_cut |= over > 0;
+            said.drain(..over);
         }
-        Ok(String::from_utf8_lossy(&said).into_owned())
+        let said = String::from_utf8_lossy(&said);
+        Ok(if is_cut { format!("{CUT}{}", whole(&said)) } else { said.into_owned() })
     }
 
     fn unheard(&self, pod: &ObjectName, denial: Denial) -> anyhow::Error {
         self.unread(vec![Failed::new(format!("read the log of {pod}"), denial)])
     }
+}
+
+/// Without the rest of the line that it begins within; of one line alone, of the word.
+fn whole(text: &str) -> &str {
+    let after = |of: char| text.split_once(of).map(|(_, rest)| rest).filter(|rest| !rest.trim().is_empty());
+    after('\n').or_else(|| after(' ')).unwrap_or(text)
 }
 
 impl Log {

@@ -1,7 +1,6 @@
 //! What objects of a cluster, and the words of a step that failed, tell of one cause each. Pure.
 
 use super::{Failed, How, Snapshot, Told};
-use crate::domain::removal::ObjectName;
 use serde_json::Value;
 
 /// Long messages end where nobody reads on.
@@ -125,7 +124,7 @@ pub(super) fn not_made(all: &Snapshot, any: &[&str]) -> Option<Told> {
         let message = text(failure, "message");
         says(message, any).then(|| Told { object: named(maker), detail: message.to_owned() })
     });
-    said.or_else(|| event(all, &["FailedCreate"], any, |maker| lacks_pods(all, maker)))
+    said.or_else(|| event(all, &["FailedCreate"], any, |_, maker| lacks_pods(all, maker)))
 }
 
 /// Events outlive what they tell of: a later try may have gone well.
@@ -136,9 +135,20 @@ fn lacks_pods(all: &Snapshot, maker: &Value) -> bool {
     u64::try_from(made.count()).is_ok_and(|made| made < wanted)
 }
 
-/// What a pod that has not begun asks for, and cannot get, beside its images.
+/// What a pod that has not begun asks for, and cannot get, beside its images. Images are pulled, and containers begun, when
+/// all is mounted.
 pub(super) fn not_mounted(all: &Snapshot, any: &[&str]) -> Option<Told> {
-    let is_kept = |pod: &Value| pod["status"]["phase"] == "Pending";
+    let is_creating = |container: &Value| {
+        let reason = text(&container["state"]["waiting"], "reason");
+        ["ContainerCreating", "PodInitializing"].contains(&reason)
+    };
+    let is_kept = |failed: &Value, pod: &Value| {
+        let went_on = events_about(all, pod).any(|event| {
+            ["Pulling", "Pulled", "Created", "Started"].contains(&text(event, "reason"))
+                && text(event, "lastTimestamp") >= text(failed, "lastTimestamp")
+        });
+        pod["status"]["phase"] == "Pending" && !went_on && containers(pod).all(is_creating)
+    };
     event(all, &["FailedMount", "FailedAttachVolume"], any, is_kept)
 }
 
@@ -146,14 +156,19 @@ fn events_about<'a>(all: &'a Snapshot, object: &'a Value) -> impl Iterator<Item 
     all.of("Event").filter(move |event| event["involvedObject"]["uid"] == object["metadata"]["uid"])
 }
 
-/// The latest event with such a reason and message about something that is still there and of which this holds.
-fn event(all: &Snapshot, reasons: &[&str], any: &[&str], holds: impl Fn(&Value) -> bool) -> Option<Told> {
+/// The latest event with such a reason and message about something that is still there, if this holds of both.
+fn event(
+    all: &Snapshot,
+    reasons: &[&str],
+    any: &[&str],
+    holds: impl Fn(&Value, &Value) -> bool,
+) -> Option<Told> {
     let told = all.of("Event").filter_map(|event| {
         let is_meant =
             reasons.contains(&text(event, "reason")) && (any.is_empty() || says(text(event, "message"), any));
         let uid = &event["involvedObject"]["uid"];
         let about = all.objects.iter().find(|object| object["metadata"]["uid"] == *uid)?;
-        (is_meant && holds(about)).then_some((event, about))
+        (is_meant && holds(event, about)).then_some((event, about))
     });
     let (latest, about) = told.max_by_key(|(event, _)| text(event, "lastTimestamp"))?;
     Some(Told { object: named(about), detail: text(latest, "message").to_owned() })
@@ -266,7 +281,11 @@ pub(super) fn refused(all: &Snapshot, any: &[&str]) -> Option<Told> {
 /// What this step waited for when its patience was over.
 pub(super) fn awaited<'a>(all: &'a Snapshot, step: &str) -> Option<&'a str> {
     match &all.failed {
-        Some(Failed { step: name, how: How::Waited(on) }) if name.as_str() == step => Some(on),
+        Some(Failed { step: name, how: How::Waited(on) | How::Unanswered { waited: Some(on), .. } })
+            if name.as_str() == step =>
+        {
+            Some(on)
+        }
         _ => None,
     }
 }
@@ -288,33 +307,4 @@ pub(super) fn silent_webhook(all: &Snapshot) -> Option<Told> {
 pub(super) fn astray(all: &Snapshot) -> Option<Told> {
     let detail = awaited(all, "dns")?.to_owned();
     Some(Told { object: "dns".to_owned(), detail })
-}
-
-/// The containers that have ended badly: namespace, pod and container, and whether another life of it has begun since.
-pub fn fallen(all: &Snapshot) -> impl Iterator<Item = (ObjectName, &str, Life)> {
-    let pods = all.of("Pod");
-    pods.flat_map(|pod| {
-        containers(pod).filter(|container| container["ready"] != true).filter_map(move |container| {
-            let bad = |state: &str| {
-                container[state]["terminated"]["exitCode"].as_i64().is_some_and(|code| code != 0)
-            };
-            let life = if bad("state") {
-                Life::Present
-            } else if bad("lastState") {
-                Life::Before
-            } else {
-                return None;
-            };
-            Some((ObjectName::of(pod), text(container, "name"), life))
-        })
-    })
-}
-
-/// Which life of a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
-    /// The last that has begun.
-    Present,
-    /// The one before it.
-    Before,
 }

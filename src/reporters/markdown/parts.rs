@@ -77,21 +77,30 @@ pub(super) fn failed<'a>(report: &'a Report, step: StepName, why: &str) -> Said<
         _ => ("ready", "What stands is kept: push a fix or comment `/berth up`."),
     };
     let likely = likely(report).unwrap_or_else(|| code(&with_cause(why)));
-    let detail = match report.evidence.as_deref().filter(|evidence| !evidence.trim().is_empty()) {
+    let verdict = format!("❌ Not {not}: `{step}` {}", gave_up(step, why));
+    Said { verdict, text: format!("{likely}\n{kept}"), detail: evidence(report, why) }
+}
+
+/// What was seen, below the error in full; the error alone where it was not told.
+fn evidence<'a>(report: &'a Report, why: &str) -> Detail<'a> {
+    match report.evidence.as_deref().filter(|evidence| !evidence.trim().is_empty()) {
         Some(evidence) => {
             Detail::Evidence { summary: seen(report), why: why.to_owned(), evidence: Some(evidence) }
         }
         // With a diagnosis in its place, the error has not been told yet.
         None if report.diagnosis.is_some() => in_full(why),
         None => more_than_a_line(why),
-    };
-    let verdict = format!("❌ Not {not}: `{step}` {}", gave_up(step, why));
-    Said { verdict, text: format!("{likely}\n{kept}"), detail }
+    }
 }
 
 /// What failed, and why, if one more line says it: the object alone tells nobody what is wrong with it.
 fn with_cause(why: &str) -> String {
-    let cause = why.trim().lines().nth(1).and_then(|line| line.trim().strip_prefix("because: "));
+    let mut lines = why.trim().lines().skip(1).map(str::trim);
+    let cause = match lines.next().and_then(|line| line.strip_prefix("because:")).map(str::trim) {
+        // Of several things, each has a line of its own.
+        Some("") => lines.next(),
+        cause => cause,
+    };
     cause.map_or_else(|| first(why).to_owned(), |cause| format!("{}: {cause}", first(why)))
 }
 
@@ -129,7 +138,7 @@ pub(super) fn unknown<'a>(report: &'a Report, step: Option<StepName>, why: &str)
     Said {
         verdict: format!("❔ Unknown{during}: something could not be read or reached"),
         text: format!("{}\n\n{kept}", likely(report).unwrap_or_else(|| code(&with_cause(why)))),
-        detail: if report.diagnosis.is_some() { in_full(why) } else { more_than_a_line(why) },
+        detail: evidence(report, why),
     }
 }
 

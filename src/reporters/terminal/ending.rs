@@ -44,7 +44,10 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
         }
         Outcome::Unknown { why, .. } => {
             let words = format!("Unknown after {took}, and nothing was decided on that ground");
-            told(&words, why).into_iter().chain(likely(report)).collect()
+            let mut lines = told(&words, why);
+            lines.extend(likely(report));
+            lines.extend(evidence(report.evidence.as_deref().unwrap_or_default()));
+            lines
         }
         Outcome::Removed { free_at: Some(at) } if *at > now => {
             vec![format!("Removed in {took}; its addresses are free at {}", moment(*at, now))]

@@ -26,6 +26,7 @@ use berth::{
     clock::Clock,
     domain::{holder::Holder, intent::Occasion, report::Report},
     engine::{Engine, Event, Ids, Pace, Pulls, Retry},
+    mask::Mask,
     rehearsal::{
         Server, World,
         gate::Verdict,
@@ -329,7 +330,7 @@ impl Bed {
             retry: Retry::default(),
             tools: Tools {
                 kubeconfig: Some(self.directory.path().join(number.to_string()).join("kubeconfig")),
-                mask: |_| {},
+                mask: Mask::default(),
                 vault: Some((Arc::new(vault), self.mount.parse().unwrap())),
                 dns: Some(Arc::new(self.dns_client())),
                 registries: Some(Arc::new(registries.routed("harbor.example.com", registry))),

@@ -26,6 +26,7 @@ use berth::{
         report::{Outcome, Report},
     },
     engine::{Engine, Event, Ids, Pace as Tries, Pulls, Retry},
+    mask::Mask,
     rehearsal::{
         Server, World,
         example::{Credentials, Given, NUMBER, REPOSITORY},
@@ -328,7 +329,7 @@ impl Bed {
             retry: Retry { first: Duration::from_secs(1), most: Duration::from_secs(1), ..Retry::default() },
             tools: Tools {
                 kubeconfig: None,
-                mask: |_| {},
+                mask: Mask::default(),
                 vault: Some((Arc::new(vault), MOUNT.parse().unwrap())),
                 dns: Some(Arc::new(self.dns())),
                 registries: Some(Arc::new(self.registries(run))),

@@ -1,14 +1,22 @@
 //! Why an environment is not ready, from its opening to the line that its author reads: every cause once at least.
 
 use super::{bed::Bed, files::MANIFESTS};
+use crate::{
+    bed::{ROOT, document},
+    terminal::Paper,
+};
 use berth::{
     domain::{diagnosis::causes, intent::Occasion},
-    rehearsal::{gate::Verdict, players::saboteur::Saboteur},
-    reporters::markdown,
+    rehearsal::{Server, gate::Verdict, players::saboteur::Saboteur},
+    reporters::{
+        Reporter as _, markdown,
+        terminal::{Look, Terminal},
+    },
 };
 use regex::Regex;
 use serde_json::json;
 use std::collections::BTreeSet;
+use tokio::runtime::Builder;
 
 /// What is wrong, and where.
 struct Case {
@@ -164,6 +172,7 @@ fn cases() -> Vec<Case> {
         Case::of(shop("", CONFIGURED)),
         plays("no-requests"),
         plays("quota"),
+        plays("too-small"),
         plays("webhook-down"),
         // Of what berth applies itself: the API server does not do it, and that is no verdict on the environment.
         Case::of(shop("", ""))
@@ -241,6 +250,9 @@ fn every_cause_is_named_in_one_line_by_a_whole_run() {
     **Likely cause: quota exceeded.** `replicaset default/shop-*`: `pods "shop-*" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=10, limited: pods=10`; ask for less, or for a larger quota of the provider.
 
     ### ❌ Not ready: `deploy` gave up after 3 m
+    **Likely cause: requests too small.** `replicaset default/shop-*`: `pods "shop-*" is forbidden: minimum cpu usage per Container is 100m, but request is 50m`; ask for as much as it names: the namespace's LimitRange takes no less.
+
+    ### ❌ Not ready: `deploy` gave up after 3 m
     **Likely cause: webhook in the way.** `replicaset default/shop-*`: `failed calling webhook "pods.play.berth.dev": Post "https://webhook.berth-play.svc:443/mutate?timeout=10s": no endpoints available for service "webhook"`; look whether the operator behind it runs and answers.
 
     ### ❔ Unknown during `deploy`: something could not be read or reached
@@ -311,4 +323,58 @@ fn a_log_that_never_comes_costs_nobody_the_line() {
     let report = bed.run_beside("one", Occasion::Event).unwrap();
     assert_eq!(report.diagnosis.unwrap().cause, "container crashes");
     assert!(!report.evidence.unwrap().contains("the end of its log"));
+}
+
+/// What `deploy` looks at is answered by 503 in the last minute that it has.
+fn last_requests_fail(bed: &Bed) {
+    let clock = bed.clock.clone();
+    let mut begun = None;
+    bed.served.gate.rule(move |request| {
+        if request.server != Server::Environment {
+            return Verdict::Pass;
+        }
+        let path = request.path.join("/");
+        let begun = *begun.get_or_insert_with(|| clock.now());
+        let late = clock.now().duration_since(begun).as_secs();
+        match path.ends_with("deployments") && (120..180).contains(&late) {
+            true => Verdict::json(503, &json!({"kind": "Status", "code": 503, "message": "try again"})),
+            false => Verdict::Pass,
+        }
+    });
+}
+
+#[test]
+fn one_unlucky_request_at_the_end_of_its_patience_hides_no_cause() {
+    let crashes = shop("play.berth.dev/play: crash-loop", "");
+    // Whose end, shortly before that of the patience, is what `deploy` is woken by.
+    let slow = shop("play.berth.dev/delay: 150s", "").replace(": shop}", ": slow}");
+    let case = Case::of(format!("{crashes}---\n{slow}")).world(last_requests_fail);
+    let (cause, lines) = case.told();
+    assert!(lines.starts_with("### ❔ Unknown during `deploy`"), "the last request failed: {lines}");
+    assert_eq!(cause, "container crashes", "{lines}");
+}
+
+#[test]
+fn what_vault_keeps_secret_is_in_no_comment_on_no_terminal_and_in_no_json() {
+    const CANARY: &str = "canary-7f3a9c";
+    let says = format!(
+        "play.berth.dev/play: crash-loop, play.berth.dev/log: \"no answer of postgres://shop:{CANARY}@db\""
+    );
+    let bed = Bed::with("", &[("berth.yaml", APP), ("app.yaml", &shop(&says, ""))]);
+    let path = format!("{ROOT}/pr-shop-42/secrets");
+    bed.world().vault.put(&path, document(json!({"password": CANARY, "user": "shop"})));
+    let report = bed.run_beside("one", Occasion::Event).unwrap();
+    let evidence = report.evidence.clone().unwrap();
+    assert!(evidence.contains("no answer of postgres://shop:***@db"), "{evidence}");
+    let comment = markdown::body(&report, bed.clock.now(), &markdown::Beside::default());
+    assert!(comment.contains("postgres://shop:***@db"), "{comment}");
+    let json = serde_json::to_string(&report).unwrap();
+    let (paper, look) = (Paper::default(), Look::Lines { groups: false });
+    let terminal = Terminal::new(Box::new(paper.clone()), look, "", bed.clock.clone());
+    Builder::new_current_thread().build().unwrap().block_on(terminal.show(&report)).unwrap();
+    let printed = paper.take();
+    assert!(printed.contains("postgres://shop:***@db"), "{printed}");
+    for shown in [comment, json, printed, format!("{report:?}")] {
+        assert!(!shown.contains(CANARY), "{shown}");
+    }
 }

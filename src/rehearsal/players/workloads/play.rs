@@ -39,6 +39,12 @@ pub const PENDING_CLAIM: &str = "pending-claim";
 pub const QUOTA: &str = "quota";
 /// The namespace's quota counts what its containers do not say.
 pub const NO_REQUESTS: &str = "no-requests";
+/// The namespace's least is more than its containers ask for.
+pub const TOO_SMALL: &str = "too-small";
+/// Its ServiceAccount is not there.
+pub const NO_ACCOUNT: &str = "no-account";
+/// A policy of the cluster does not take it.
+pub const AGAINST_POLICY: &str = "against-policy";
 /// A webhook that must be asked about it does not answer.
 pub const WEBHOOK_DOWN: &str = "webhook-down";
 /// The namespace's policy does not take it.
@@ -66,6 +72,9 @@ pub(super) fn is_known(word: &str) -> bool {
             | PENDING_CLAIM
             | QUOTA
             | NO_REQUESTS
+            | TOO_SMALL
+            | NO_ACCOUNT
+            | AGAINST_POLICY
             | WEBHOOK_DOWN
             | NOT_PERMITTED
     )
@@ -93,6 +102,16 @@ pub(super) fn refused(template: &Value, pod: &str) -> Option<String> {
                 "pods \"{pod}\" is forbidden: failed quota: compute: must specify requests.cpu for: {first}"
             )
         }
+        TOO_SMALL => format!(
+            "pods \"{pod}\" is forbidden: minimum cpu usage per Container is 100m, but request is 50m"
+        ),
+        NO_ACCOUNT => format!(
+            "pods \"{pod}\" is forbidden: error looking up service account default/shop: serviceaccount \"shop\" not found"
+        ),
+        AGAINST_POLICY => format!(
+            "pods \"{pod}\" is forbidden: ValidatingAdmissionPolicy 'owned' with binding 'owned' denied request: it has no \
+             owner"
+        ),
         WEBHOOK_DOWN => format!(
             "Internal error occurred: failed calling webhook \"pods.play.berth.dev\": failed to call webhook: Post \
              \"https://webhook.{namespace_of_webhook}.svc:443/mutate?timeout=10s\": no endpoints available for service \

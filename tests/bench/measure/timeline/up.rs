@@ -20,6 +20,7 @@ use berth::{
         report::{Outcome, Report},
     },
     engine::{Engine, Event, Ids, Pace, Pulls, Retry},
+    mask::Mask,
     rehearsal::{
         Server,
         example::{Credentials, NUMBER, REPOSITORY},
@@ -111,7 +112,7 @@ fn engine(directory: &Path) -> Engine {
         retry: Retry::default(),
         tools: Tools {
             kubeconfig: Some(directory.join("kubeconfig")),
-            mask: |_| {},
+            mask: Mask::default(),
             vault: Some((Arc::new(vault), "kv".parse().unwrap())),
             dns: Some(Arc::new(dns.routed(Arc::new(move |_| authority)))),
             registries: Some(Arc::new(registries)),
