@@ -19,6 +19,17 @@ pub enum ProviderKind {
     Metal3Host,
 }
 
+impl fmt::Display for ProviderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CapiK3s => "capi-k3s",
+            Self::Namespace => "namespace",
+            Self::FluxRelease => "flux-release",
+            Self::Metal3Host => "metal3-host",
+        })
+    }
+}
+
 /// One object by its exact name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -74,8 +74,20 @@ impl Step for Deploy {
     }
 
     async fn ensure(&self, cx: &Context<'_>) -> Result<Progress> {
+        let Some(deploy) = &self.app.deploy else { return Ok(Progress::done("no app is configured")) };
+        let variables = super::variables(cx.scope, &self.app.vars)?;
+        let images = filled(&deploy.images, &variables, "deploy.images")?;
+        // First, as often as it takes: the clusters are left in peace meanwhile.
+        if !self.pushed.load(Ordering::Relaxed) {
+            if let Some(wait) = self.awaited(&images, cx.clock).await? {
+                return Ok(Progress::Waiting(wait));
+            }
+            self.pushed.store(true, Ordering::Relaxed);
+        }
+        let rendered =
+            self.rendered.get_or_try_init(|| self.render(deploy, cx.scope, &variables, &images)).await?;
         match cx.enter().await? {
-            Ok(access) => self.within(cx, &access).await,
+            Ok(access) => self.within(cx, &access, deploy, rendered).await,
             Err(wait) => Ok(Progress::Waiting(wait)),
         }
     }
@@ -93,18 +105,13 @@ impl Step for Deploy {
 }
 
 impl Deploy {
-    async fn within(&self, cx: &Context<'_>, inside: &Access) -> Result<Progress> {
-        let Some(deploy) = &self.app.deploy else { return Ok(Progress::done("no app is configured")) };
-        let variables = super::variables(cx.scope, &self.app.vars)?;
-        let images = filled(&deploy.images, &variables, "deploy.images")?;
-        if !self.pushed.load(Ordering::Relaxed) {
-            if let Some(wait) = self.awaited(&images, cx.clock).await? {
-                return Ok(Progress::Waiting(wait));
-            }
-            self.pushed.store(true, Ordering::Relaxed);
-        }
-        let Ready { objects, jobs, application } =
-            self.rendered.get_or_try_init(|| self.render(deploy, cx.scope, &variables, &images)).await?;
+    async fn within(
+        &self,
+        cx: &Context<'_>,
+        inside: &Access,
+        deploy: &settings::Deploy,
+        Ready { objects, jobs, application }: &Ready,
+    ) -> Result<Progress> {
         if let (Some(application), Some(hand_over)) = (application, &self.hand_over) {
             return hand_over.ensure(cx, inside, application).await;
         }

@@ -6,7 +6,7 @@ use super::{Answer, shown};
 use crate::{
     cli::Output,
     domain::{
-        claim::{Claim, State},
+        claim::{Claim, ProviderKind, State},
         holder::{Holder, Which},
         names::{EnvironmentName, Generation},
     },
@@ -23,7 +23,7 @@ use std::{fmt::Write as _, net::Ipv4Addr};
 struct Row {
     environment: String,
     name: EnvironmentName,
-    provider: String,
+    provider: ProviderKind,
     state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     head_sha: Option<String>,
@@ -43,11 +43,10 @@ impl Row {
             State::Cooling { until, .. } => Some(until),
             State::Waiting { .. } | State::Draining { .. } | State::Freeing { .. } => None,
         };
-        let provider = serde_json::to_value(claim.removal().provider).ok();
         Self {
             environment: claim.holder().to_string(),
             name: claim.name(),
-            provider: provider.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default(),
+            provider: claim.removal().provider,
             state: state(claim).to_owned(),
             head_sha: claim.head().map(ToString::to_string),
             generation: claim.generation(),
@@ -109,7 +108,7 @@ fn table(rows: &[Row], now: Timestamp) -> String {
         };
         [
             row.environment.clone(),
-            row.provider.clone(),
+            row.provider.to_string(),
             row.state.clone(),
             row.head_sha.as_ref().map_or("-", |sha| sha.get(..7).unwrap_or(sha)).to_owned(),
             span(now.duration_since(row.created)),
@@ -159,7 +158,7 @@ pub(crate) async fn show(
             ("environment", row.environment.clone()),
             ("name", row.name.to_string()),
             ("state", row.state.clone()),
-            ("provider", row.provider.clone()),
+            ("provider", row.provider.to_string()),
             ("commit", row.head_sha.clone().unwrap_or_else(|| "-".to_owned())),
             ("generation", row.generation.to_string()),
             ("addresses", row.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),

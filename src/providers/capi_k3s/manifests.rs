@@ -176,6 +176,7 @@ fn announcer(KubeVip { image, lease, renew, retry }: &KubeVip, port: u16, variab
     own.set("LEASE", lease.as_secs().to_string());
     own.set("RENEW", renew.as_secs().to_string());
     own.set("RETRY", retry.as_secs().to_string());
+    // Where there is none, the cluster's own manifest cannot be filled either, and that is told.
     own.set("ADDRESS", variables.get("ADDRESS").cloned().unwrap_or_default());
     let filled = yaml::filled("kube-vip.yaml", include_str!("kube-vip.yaml"), &own);
     yaml::text(&filled.expect("berth's own text has no names but these"))

@@ -3,7 +3,7 @@
 use super::{
     bed::{Bed, sha},
     canonical::same,
-    files::{APPLICATION, HANDED_OVER},
+    files::{APPLICATION, HANDED_OVER, MANIFESTS},
 };
 use berth::{
     domain::{intent::Occasion, report::Outcome},
@@ -81,6 +81,22 @@ fn as_long_as_its_server_does_not_answer_the_management_cluster_is_left_in_peace
     let others: Vec<&String> =
         log[first..=last].iter().filter(|line| line.contains(" kubernetes ")).collect();
     assert_eq!(others, Vec::<&String>::new(), "{}", bed.log());
+    bed.unbroken();
+}
+
+#[test]
+fn as_long_as_an_image_is_not_there_the_clusters_are_left_in_peace() {
+    let app = "version: 1\ndeploy: {manifests: app.yaml, images: {shop: \"harbor.example.com/shop:pr-42\"}, image-wait: 2m}\n";
+    let bed = Bed::of(app, MANIFESTS);
+    let report = bed.run_beside("one", Occasion::Event).unwrap();
+    assert!(matches!(report.outcome, Some(Outcome::Failed { .. })), "{report:#?}");
+    let log = bed.served.gate.log();
+    let asks = |line: &String| line.contains(" registry ");
+    let (first, last) = (log.iter().position(asks).unwrap(), log.iter().rposition(asks).unwrap());
+    let between = &log[first..last];
+    assert!(between.iter().filter(|line| asks(line)).count() > 4, "{}", bed.log());
+    let disturbs = |line: &&String| line.contains(" kubernetes ") || line.contains(" environment ");
+    assert_eq!(between.iter().filter(disturbs).collect::<Vec<_>>(), Vec::<&String>::new(), "{}", bed.log());
     bed.unbroken();
 }
 
