@@ -166,7 +166,7 @@ impl Served {
             ExternalDns { pace, owner: "environment".to_owned(), domains: Vec::new(), policy: Policy::Sync };
         let mut world = self.lock();
         players.into_iter().for_each(|player| world.play(player));
-        world.play(Arc::new(ArgoCd));
+        world.play(Arc::new(ArgoCd::default()));
         world.play_in_environments(Arc::new(dns));
         inside.into_iter().for_each(|player| world.play_in_environments(player));
     }

@@ -4,9 +4,9 @@
 use super::{
     Change, Kind, Objects, Player, Reaction,
     draft::Draft,
-    objects::{SECRET, is_going, label, namespace, text},
+    objects::{SECRET, is_going, label, namespace, text, time},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use serde_json::Value;
 
@@ -14,8 +14,11 @@ const APPLICATION: Kind =
     Kind { group: "argoproj.io", version: "v1alpha1", kind: "Application", plural: "applications" };
 
 /// Argo CD.
-#[derive(Debug, Clone)]
-pub struct ArgoCd;
+#[derive(Debug, Clone, Default)]
+pub struct ArgoCd {
+    /// Until an Application that is new is looked at.
+    pub first_look: SignedDuration,
+}
 
 impl Player for ArgoCd {
     fn name(&self) -> &'static str {
@@ -26,9 +29,13 @@ impl Player for ArgoCd {
         &[APPLICATION, SECRET]
     }
 
-    fn react(&self, objects: &Objects<'_>, _: Timestamp) -> Reaction {
+    fn react(&self, objects: &Objects<'_>, now: Timestamp) -> Reaction {
         let mut reaction = Reaction::default();
         for application in objects.all(APPLICATION).filter(|application| !is_going(application)) {
+            let created = time(application, "/metadata/creationTimestamp").unwrap_or(Timestamp::MIN);
+            if !reaction.passed(created, self.first_look, now) {
+                continue;
+            }
             let wanted = text(application, "/spec/destination/name");
             let knows = |secret: &&Value| {
                 namespace(secret) == namespace(application)

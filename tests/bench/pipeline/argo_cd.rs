@@ -11,6 +11,7 @@ use berth::{
     rehearsal::players::{Player, argo_cd},
 };
 use hyper::Request;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -32,7 +33,9 @@ impl ArgoCd {
             "stringData": {"admin.password": "not-one"},
         });
         plane.kubectl(&["create", "-f", "-"], &own.to_string());
-        let players: Vec<Arc<dyn Player>> = vec![Arc::new(argo_cd::ArgoCd)];
+        // Whole seconds are what it counts in: it is always late enough for a run to have to wait.
+        let first_look = SignedDuration::from_secs(2);
+        let players: Vec<Arc<dyn Player>> = vec![Arc::new(argo_cd::ArgoCd { first_look })];
         let no_records = Arc::new(NoRecords) as Arc<dyn Records>;
         let client = plane.client("players").await;
         Self { playing: players::run(players, &client, &namespace, None, &no_records), namespace }
