@@ -117,10 +117,7 @@ pub(crate) fn plan(file: &Path, event: &str, sources: &Sources<'_>, output: Outp
             Direction::Up => "an environment is wanted",
             Direction::Down => "none is wanted: its grace begins, then it goes",
         };
-        let at = planned
-            .head_sha
-            .as_ref()
-            .map_or(String::new(), |head| format!(" at {}", head.as_ref().get(..7).unwrap_or_default()));
+        let at = planned.head_sha.as_ref().map_or(String::new(), |head| format!(" at {}", head.short()));
         let url = planned.url.as_ref().map_or(String::new(), |url| format!("\nurl      {url}"));
         let objects: Vec<String> = planned.objects.iter().map(ToString::to_string).collect();
         format!(

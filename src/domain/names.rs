@@ -102,6 +102,12 @@ word!(
     "40 or 64 lower-case hex digits",
     |text| matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 );
+impl HeadSha {
+    /// As people name commits.
+    pub fn short(&self) -> &str {
+        &self.as_ref()[..7]
+    }
+}
 word!(
     /// One taking of a claim. Written into the claim, so that a write whose answer was lost is recognised as ours.
     RunId,

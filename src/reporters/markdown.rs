@@ -14,7 +14,7 @@ use crate::{
         report::{Outcome, Report, Status},
         results::Results,
     },
-    reporters::words::{count, moment, short, span},
+    reporters::words::{count, moment, span},
 };
 use foreign::{block, code, host, html, link};
 use jiff::{SignedDuration, Timestamp};
@@ -244,7 +244,7 @@ fn is_up(report: &Report) -> String {
 }
 
 fn commit(report: &Report) -> Option<String> {
-    report.head_sha.as_ref().map(|head| code(short(head)))
+    report.head_sha.as_ref().map(|head| code(head.short()))
 }
 
 fn up_in(report: &Report, now: Timestamp) -> Option<String> {

@@ -2,7 +2,6 @@
 //!
 //! Must never: let a text from outside bring along a line's end, or a character that is obeyed instead of shown.
 
-use crate::domain::names::HeadSha;
 use jiff::Timestamp;
 
 /// As long as a thing takes: `38 s`, `2 m 04 s`, `1 h 30 m`, `3 d 2 h`.
@@ -28,11 +27,6 @@ pub(super) fn moment(at: Timestamp, now: Timestamp) -> String {
     let day = |time: Timestamp| time.strftime("%Y-%m-%d").to_string();
     let form = if day(at) == day(now) { "%H:%M UTC" } else { "%-d %b %H:%M UTC" };
     at.strftime(form).to_string()
-}
-
-/// As people shorten it.
-pub(super) fn short(head: &HeadSha) -> &str {
-    cut(head.as_ref(), 7)
 }
 
 /// `1 test`, `2 tests`.

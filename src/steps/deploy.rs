@@ -130,7 +130,7 @@ impl Deploy {
         if let Some(wait) = outdated::remove(cx, inside, objects).await? {
             return Ok(Progress::Waiting(wait));
         }
-        let sha = cx.scope.head().map_or(String::new(), |head| format!(" at {}", short(head)));
+        let sha = cx.scope.head().map_or(String::new(), |head| format!(" at {}", head.short()));
         let detail = self
             .rolled(inside, objects, deploy)
             .await
@@ -230,7 +230,7 @@ fn after(file: &std::path::Path, variables: &Variables, head: Option<&HeadSha>) 
         if let (Some(head), Some(own)) = (head, job["metadata"]["name"].as_str()) {
             // 63 is the longest name that its pods' labels can hold.
             let own: String = own.chars().take(55).collect();
-            job["metadata"]["name"] = json!(format!("{}-{}", own.trim_end_matches('-'), short(head)));
+            job["metadata"]["name"] = json!(format!("{}-{}", own.trim_end_matches('-'), head.short()));
         }
     }
     Ok(jobs)
@@ -265,9 +265,4 @@ fn asking(reference: &str, failure: Failure) -> anyhow::Error {
     };
     let message = format!("could not find out whether {reference} is in its registry");
     anyhow::Error::new(failure).context(UserError::new(Exit::Unknown, message).hint(hint))
-}
-
-/// As people name commits.
-pub(super) fn short(head: &HeadSha) -> &str {
-    head.as_ref().get(..7).unwrap_or(head.as_ref())
 }

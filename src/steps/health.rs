@@ -102,8 +102,7 @@ impl Step for Healthy {
         let lacking = match ask(&asked, self.health.status, cx.scope, authorities).await? {
             Ok(()) => {
                 self.asking.rest();
-                let head = cx.scope.head().and_then(|head| head.as_ref().get(..7));
-                let from = head.map_or(String::new(), |head| format!(" from {head}"));
+                let from = cx.scope.head().map_or(String::new(), |head| format!(" from {}", head.short()));
                 return Ok(Progress::done(format!("{}{from}", self.health.status)));
             }
             Err(lacking) => lacking,

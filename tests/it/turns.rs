@@ -77,15 +77,13 @@ impl Seeded {
         let mut one = |of: u64| next(&mut chance) % of;
         let mut preemptions = Preemptions::default();
         // Of every other seed one write is late, and nothing else: that shows most.
-        let many = if seed.is_multiple_of(2) { 0 } else { 1 + one(PREEMPTIONS) };
-        for _ in 0..many {
-            match one(2) {
-                0 => preemptions.steps.push(one(steps)),
-                _ => preemptions.writes.push(one(steps / READS)),
+        let is_late = seed.is_multiple_of(2);
+        let more = if is_late { 0 } else { one(PREEMPTIONS) };
+        for _ in 0..=more {
+            match is_late || one(2) == 1 {
+                true => preemptions.writes.push(one(steps / READS)),
+                false => preemptions.steps.push(one(steps)),
             }
-        }
-        if many == 0 {
-            preemptions.writes.push(one(steps / READS));
         }
         let mut at: Vec<u64> = happenings.iter().map(|_| one(steps)).collect();
         at.sort_unstable();

@@ -40,10 +40,7 @@ impl Kubernetes {
             limit_bytes: i64::try_from(most).ok(),
             ..LogParams::default()
         };
-        let requests = Requests::new(Pod::url_path(&(), pod.namespace.as_deref()));
-        let opened = open(&self.client, requests.logs(&pod.name, &params), self.limit).await;
-        let body = opened.map_err(|denial| self.unheard(pod, denial))?;
-        Ok(Log { pod: pod.clone(), kubernetes: self.clone(), body })
+        self.hear(pod, &params).await
     }
 
     /// The last lines that one life of a container has said. A limit of bytes is not for the kubelet: it counts them from the
@@ -61,10 +58,7 @@ impl Kubernetes {
             tail_lines: i64::try_from(lines).ok(),
             ..LogParams::default()
         };
-        let requests = Requests::new(Pod::url_path(&(), pod.namespace.as_deref()));
-        let opened = open(&self.client, requests.logs(&pod.name, &params), self.limit).await;
-        let body = opened.map_err(|denial| self.unheard(pod, denial))?;
-        let mut log = Log { pod: pod.clone(), kubernetes: self.clone(), body };
+        let mut log = self.hear(pod, &params).await?;
         let (mut said, mut is_cut) = (Vec::new(), false);
         while let Some(part) = log.next().await? {
             said.extend_from_slice(&part);
@@ -74,6 +68,13 @@ impl Kubernetes {
         }
         let said = String::from_utf8_lossy(&said);
         Ok(if is_cut { format!("{CUT}{}", whole(&said)) } else { said.into_owned() })
+    }
+
+    async fn hear(&self, pod: &ObjectName, params: &LogParams) -> Result<Log> {
+        let requests = Requests::new(Pod::url_path(&(), pod.namespace.as_deref()));
+        let opened = open(&self.client, requests.logs(&pod.name, params), self.limit).await;
+        let body = opened.map_err(|denial| self.unheard(pod, denial))?;
+        Ok(Log { pod: pod.clone(), kubernetes: self.clone(), body })
     }
 
     fn unheard(&self, pod: &ObjectName, denial: Denial) -> anyhow::Error {

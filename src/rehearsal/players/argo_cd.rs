@@ -2,7 +2,7 @@
 //! source, which nobody here can fetch.
 
 use super::{
-    Change, Kind, Objects, Player, Reaction,
+    Kind, Objects, Player, Reaction,
     draft::Draft,
     objects::{SECRET, is_going, label, namespace, text, time},
 };
@@ -47,7 +47,7 @@ impl Player for ArgoCd {
             let mut draft = Draft::of(APPLICATION, application);
             draft.set(&["status", "sync", "status"], sync);
             draft.set(&["status", "health", "status"], health);
-            reaction.changes.extend(draft.end_as_one().into_iter().collect::<Vec<Change>>());
+            reaction.push(draft.end_as_one());
         }
         reaction
     }

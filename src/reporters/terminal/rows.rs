@@ -9,7 +9,7 @@ use crate::{
         plan::{Direction, StepName},
         report::{Phase, Report, Status},
     },
-    reporters::words::{line, short, span},
+    reporters::words::{line, span},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub(super) fn header(report: &Report, note: &str, style: Style) -> String {
     if report.direction == Some(Direction::Down) {
         text.push_str(" going down");
     } else if let Some(head) = &report.head_sha {
-        text = format!("{text} at {}", short(head));
+        text = format!("{text} at {}", head.short());
     }
     if let Some(provider) = &report.provider {
         text = format!("{text}, provider {provider}");

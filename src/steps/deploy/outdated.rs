@@ -59,11 +59,15 @@ pub(super) async fn remove(cx: &Context<'_>, inside: &Access, objects: &[Value])
             outdated.insert(object.uid(), seen);
         }
     }
+    if outdated.is_empty() {
+        return Ok(None);
+    }
+    // Looked at, then the claim, then exactly what was seen.
+    cx.guard.look().await?;
     let writer = inside.kubernetes.writer(cx.fence);
     try_join_all(outdated.values().map(|seen| writer.delete(seen, Dependents::First))).await?;
     let outdated: Vec<Seen> = outdated.into_values().cloned().collect();
-    let Some(first) = outdated.first() else { return Ok(None) };
-    let on = format!("{}: an earlier commit's, it is on its way out", first.name());
+    let on = format!("{}: an earlier commit's, it is on its way out", outdated[0].name());
     Ok(Some(Seen::any_changed(&outdated, on)))
 }
 

@@ -162,8 +162,7 @@ impl Bed {
     /// Where an environment stands already.
     pub(super) fn standing() -> Self {
         let bed = Self::new();
-        let report = bed.run("earlier", Occasion::Event).unwrap();
-        assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+        bed.up("earlier");
         bed
     }
 
@@ -264,7 +263,15 @@ impl Bed {
         self.process(run, occasion, 0)
     }
 
-    /// The same, for what is overtaken by another: where nothing happens any more, some time passes. It wakes those who ask
+    /// The same for one that ends well.
+    #[track_caller]
+    pub(super) fn up(&self, run: &str) -> Report {
+        let report = self.run(run, Occasion::Event).unwrap();
+        assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", self.log());
+        report
+    }
+
+    /// As [`Self::run`], for what is overtaken by another: where nothing happens any more, some time passes. It wakes those who ask
     /// what cannot be watched, and who looks after the fence; what waits for a change, it does not.
     pub(super) fn run_beside(&self, run: &str, occasion: Occasion) -> Option<Report> {
         self.process(run, occasion, 20)

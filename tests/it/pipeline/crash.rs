@@ -5,10 +5,7 @@ use super::{
     bed::{Bed, sha},
     canonical::same,
 };
-use berth::{
-    domain::{intent::Occasion, report::Outcome},
-    rehearsal::gate::Verdict,
-};
+use berth::{domain::intent::Occasion, rehearsal::gate::Verdict};
 
 /// A token that was made and not written down lives no longer.
 const MINUTES: u32 = 301;
@@ -21,15 +18,9 @@ pub(super) fn kill_at(bed: &Bed, k: usize, how: &Verdict) {
     });
 }
 
-#[track_caller]
-fn up(bed: &Bed, run: &str) {
-    let report = bed.run(run, Occasion::Event).unwrap();
-    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
-}
-
 fn clean(begin: fn() -> Bed, end: bool) -> String {
     let bed = begin();
-    up(&bed, "clean");
+    bed.up("clean");
     bed.pass(MINUTES);
     if end {
         bed.end();
@@ -72,13 +63,13 @@ fn up_killed(begin: fn() -> Bed, then: &[&str]) {
                 bed.served.gate.open();
                 match *then {
                     "the same event" => {
-                        up(&bed, "again");
+                        bed.up("again");
                         bed.pass(MINUTES);
                         same(&bed.canonical(), &stands, &what);
                     }
                     "a push" => {
                         bed.push('b');
-                        up(&bed, "again");
+                        bed.up("again");
                         assert_eq!(bed.deployed(), Some(sha('b')), "{what}");
                     }
                     _ => {}
@@ -104,7 +95,7 @@ fn down_killed(begin: fn() -> Bed) {
         for k in 1.. {
             let what = format!("{how:?} at request {k}");
             let bed = begin();
-            up(&bed, "up");
+            bed.up("up");
             bed.close();
             kill_at(&bed, k, &how);
             let first = bed.run_beside("dies", Occasion::Event);

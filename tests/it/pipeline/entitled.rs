@@ -33,8 +33,7 @@ fn refused(message: &str) -> Verdict {
 fn its_role_is_bound_to_the_account_before_a_secret_is_read_or_copied_and_goes_with_the_namespace() {
     let bed = Bed::entitled();
     let before = bed.canonical();
-    let report = bed.run("one", Occasion::Event).unwrap();
-    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+    bed.up("one");
     let bound = binding(&bed).unwrap();
     assert_eq!(
         bound["roleRef"],
@@ -101,7 +100,7 @@ fn a_server_that_learns_of_the_binding_later_is_asked_again() {
 #[test]
 fn what_was_seen_before_the_binding_is_gone_by_no_more() {
     let bed = Bed::entitled();
-    assert_eq!(bed.run("one", Occasion::Event).unwrap().outcome, Some(Outcome::Ready), "{}", bed.log());
+    bed.up("one");
     let log = bed.served.gate.log();
     let bound = log.iter().position(|line| line.contains("PATCH") && line.contains("rolebindings/berth"));
     let after = &log[bound.unwrap() + 1..];
@@ -113,7 +112,7 @@ fn what_was_seen_before_the_binding_is_gone_by_no_more() {
 fn nothing_is_bound_where_the_right_is_there_already() {
     let bed = Bed::entitled();
     bed.world().kubernetes.allow();
-    assert_eq!(bed.run("one", Occasion::Event).unwrap().outcome, Some(Outcome::Ready), "{}", bed.log());
+    bed.up("one");
     assert_eq!(binding(&bed), None);
     assert!(!bed.log().contains("selfsubjectreviews"), "{}", bed.log());
     bed.end();

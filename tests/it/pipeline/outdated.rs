@@ -6,10 +6,7 @@ use super::{
     crash::kill_at,
     files::{APP, MANIFESTS},
 };
-use berth::{
-    domain::{intent::Occasion, report::Outcome},
-    rehearsal::gate::Verdict,
-};
+use berth::{domain::intent::Occasion, rehearsal::gate::Verdict};
 use serde_json::{Value, json};
 
 /// What the first commit has beside the rest.
@@ -32,16 +29,10 @@ metadata: {name: elsewhere}
 /// Two commits, the second of which has less than the first; the first one stands.
 fn lessened() -> Bed {
     let bed = Bed::of(APP, &format!("{MANIFESTS}{MORE}"));
-    up(&bed, "first");
+    bed.up("first");
     bed.writes("app.yaml", MANIFESTS);
     bed.push('b');
     bed
-}
-
-#[track_caller]
-fn up(bed: &Bed, run: &str) {
-    let report = bed.run(run, Occasion::Event).unwrap();
-    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
 }
 
 fn names(bed: &Bed, resource: &str) -> Vec<String> {
@@ -74,17 +65,21 @@ fn what_a_commit_no_longer_has_is_gone_when_it_is_at_work_and_what_others_made_s
     for (name, object) in others {
         bed.world().environment.put("configmaps", "default", name, object);
     }
-    up(&bed, "second");
+    bed.up("second");
     assert_eq!(names(&bed, "configmaps"), ["copied", "of-another-step", "shop", "somebodys"]);
     assert_eq!(names(&bed, "ingresses.networking.k8s.io"), Vec::<String>::new());
     assert!(
         names(&bed, "namespaces").contains(&"elsewhere".to_owned()),
         "others may have put something there"
     );
-    let before = bed.served.gate.count_mutating();
-    up(&bed, "third");
+    let log = bed.served.gate.log();
+    let deleted = log.iter().position(|line| line.starts_with("second DELETE")).unwrap();
+    let asked = log[..deleted].iter().rposition(|line| line.ends_with("pr-shop-42/claim")).unwrap();
+    let seen = log[..deleted].iter().rposition(|line| line.contains(" GET environment ")).unwrap();
+    assert!(seen < asked, "the claim is read between the look and the deletion: {}", bed.log());
+    bed.up("third");
     let deletes = bed.served.gate.log().iter().filter(|line| line.starts_with("third DELETE")).count();
-    assert_eq!(deletes, 0, "{before}: {}", bed.log());
+    assert_eq!(deletes, 0, "{}", bed.log());
     bed.unbroken();
 }
 
@@ -92,7 +87,7 @@ fn what_a_commit_no_longer_has_is_gone_when_it_is_at_work_and_what_others_made_s
 fn killed_at_any_request_of_such_an_up_the_next_event_ends_in_the_same_world() {
     let clean = {
         let bed = lessened();
-        up(&bed, "clean");
+        bed.up("clean");
         bed.canonical()
     };
     for how in [Verdict::DieBefore, Verdict::DieAfter] {
@@ -101,7 +96,7 @@ fn killed_at_any_request_of_such_an_up_the_next_event_ends_in_the_same_world() {
             kill_at(&bed, k, &how);
             let killed = bed.run("dies", Occasion::Event).is_none();
             bed.served.gate.open();
-            up(&bed, "again");
+            bed.up("again");
             same(&bed.canonical(), &clean, &format!("{how:?} at request {k}"));
             bed.unbroken();
             if !killed {

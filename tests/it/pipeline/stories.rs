@@ -15,8 +15,7 @@ use serde_json::json;
 fn opened_it_comes_up_and_closed_it_goes_without_a_trace() {
     let bed = Bed::new();
     let before = bed.canonical();
-    let report = bed.run("one", Occasion::Event).unwrap();
-    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+    bed.up("one");
     bed.close();
     let report = bed.run("two", Occasion::Event).unwrap();
     assert!(
@@ -175,8 +174,7 @@ fn an_app_is_handed_over_to_argo_cd_and_taken_back() {
     };
     // Nobody publishes its name: that is an Ingress' business, which Argo CD would bring.
     bed.publish("pr-42-shop.preview.example.com", "192.168.1.140");
-    let report = bed.run("one", Occasion::Event).unwrap();
-    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+    bed.up("one");
     let (Some(application), true) = there(&bed) else { panic!("{}", bed.log()) };
     assert_eq!(
         application["spec"]["destination"],
@@ -208,8 +206,7 @@ operation: {sync: {manifests: ['{}']}}
 ";
     let bed = Bed::of(HANDED_OVER, &APPLICATION.replace("metadata: {name: whatever}\n", told));
     bed.publish("pr-42-shop.preview.example.com", "192.168.1.140");
-    let report = bed.run("one", Occasion::Event).unwrap();
-    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+    bed.up("one");
     let application =
         bed.world().kubernetes.get("applications.argoproj.io", "argocd", "shop-42").unwrap().clone();
     let metadata = &application["metadata"];
@@ -245,7 +242,7 @@ fn an_application_that_writes_into_repositories_is_not_handed_over() {
 fn the_claim_is_read_between_the_look_at_an_application_and_its_write() {
     let bed = Bed::of(HANDED_OVER, APPLICATION);
     bed.publish("pr-42-shop.preview.example.com", "192.168.1.140");
-    assert_eq!(bed.run("one", Occasion::Event).unwrap().outcome, Some(Outcome::Ready), "{}", bed.log());
+    bed.up("one");
     let log = bed.served.gate.log();
     let of = |method: &str, what: &str, line: &str| line.contains(method) && line.contains(what);
     let written = log.iter().position(|line| of("PATCH", "/applications/shop-42", line)).unwrap();
@@ -269,6 +266,5 @@ fn a_kubeconfig_that_is_rewritten_while_its_server_is_silent_is_gone_by() {
         Verdict::json(503, &json!({"message": "nobody is here any more"}))
     });
     // Time stands still: nobody is asked again.
-    let report = bed.run("one", Occasion::Event).unwrap();
-    assert_eq!(report.outcome, Some(Outcome::Ready), "{report:#?}\n{}", bed.log());
+    bed.up("one");
 }
