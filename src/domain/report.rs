@@ -92,6 +92,16 @@ pub enum Outcome {
         /// When it goes.
         until: Timestamp,
     },
+    /// The code of a fork waits for somebody to vouch for this very commit.
+    AwaitsApproval {
+        /// By this label.
+        label: String,
+    },
+    /// GitHub gives this run no secrets, nor a token that may say so on the pull request.
+    WithoutSecrets {
+        /// Whose code it is, and what to do.
+        why: String,
+    },
     /// Rightly nothing to do.
     Nothing {
         /// Why.
@@ -227,6 +237,7 @@ impl Outcome {
         match self {
             Outcome::Failed { why, .. }
             | Outcome::Unknown { why, .. }
+            | Outcome::WithoutSecrets { why }
             | Outcome::Nothing { why }
             | Outcome::Refused { why } => Some(why),
             Outcome::Ready
@@ -234,6 +245,7 @@ impl Outcome {
             | Outcome::TestsFailed
             | Outcome::Removed { .. }
             | Outcome::Closing { .. }
+            | Outcome::AwaitsApproval { .. }
             | Outcome::Queued
             | Outcome::PoolFull
             | Outcome::Superseded
@@ -250,6 +262,8 @@ impl Outcome {
             Outcome::Failed { .. } => "failed",
             Outcome::Removed { .. } => "removed",
             Outcome::Closing { .. } => "closing",
+            Outcome::AwaitsApproval { .. } => "awaits-approval",
+            Outcome::WithoutSecrets { .. } => "without-secrets",
             Outcome::Nothing { .. } => "nothing",
             Outcome::Queued => "queued",
             Outcome::PoolFull => "pool-full",

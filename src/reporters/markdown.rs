@@ -159,6 +159,22 @@ fn said<'a>(report: &'a Report, now: Timestamp, beside: &Beside) -> Said<'a> {
             format!("⏳ Closed · removed at {} unless reopened", moment(*until, now)),
             "Reopening keeps URL, address and data. `/berth down` removes it now.".to_owned(),
         ),
+        Some(Outcome::AwaitsApproval { label }) => plain(
+            format!(
+                "🔒 Waits for approval{}",
+                commit(report).map_or(String::new(), |head| format!(" of {head}"))
+            ),
+            format!(
+                "This code comes from a fork. A maintainer who has read it sets the label {}; \
+                 a push takes the approval back.",
+                code(label)
+            ),
+        ),
+        Some(Outcome::WithoutSecrets { why }) => Said {
+            verdict: "🔒 No environment for this run".to_owned(),
+            text: code(first(why)),
+            detail: more_than_a_line(why),
+        },
         Some(Outcome::Nothing { why }) => plain("✅ Nothing to do".to_owned(), code(why)),
         Some(Outcome::Queued) => parts::queued(beside.queue.as_ref(), now),
         Some(Outcome::PoolFull) => plain(

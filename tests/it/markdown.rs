@@ -574,6 +574,8 @@ fn outcomes(text: &str) -> Vec<Outcome> {
         Outcome::Failed { step: step("deploy"), why: format!("deploy gave up after {why}") },
         Outcome::Removed { free_at: None },
         Outcome::Closing { until: at("15:00:00") },
+        Outcome::AwaitsApproval { label: why.clone() },
+        Outcome::WithoutSecrets { why: why.clone() },
         Outcome::Nothing { why: why.clone() },
         Outcome::Queued,
         Outcome::PoolFull,

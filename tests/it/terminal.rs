@@ -156,6 +156,8 @@ async fn no_text_of_others_is_a_command_of_the_runner() {
         Outcome::Unknown { step: None, why: evil.into() },
         Outcome::Refused { why: evil.into() },
         Outcome::Nothing { why: evil.into() },
+        Outcome::WithoutSecrets { why: evil.into() },
+        Outcome::AwaitsApproval { label: evil.into() },
     ];
     for outcome in outcomes {
         let mut report = diagnosed(outcome);
@@ -224,6 +226,8 @@ async fn an_ending_says_what_to_do() {
         Outcome::Removed { free_at: None },
         Outcome::Closing { until: "2026-01-21T15:04:00Z".parse().unwrap() },
         Outcome::Nothing { why: "there is no environment".into() },
+        Outcome::AwaitsApproval { label: "berth/approved".into() },
+        Outcome::WithoutSecrets { why: "it comes from the fork eve/shop".into() },
         Outcome::Queued,
         Outcome::PoolFull,
         Outcome::Superseded,
@@ -239,6 +243,8 @@ async fn an_ending_says_what_to_do() {
     Removed in 3 m 12 s
     Closed; removed at 15:04 UTC unless reopened
     Nothing to do: there is no environment
+    Waits for approval: a maintainer sets the label berth/approved
+    Left alone, for lack of secrets: it comes from the fork eve/shop
     Queued: no addresses are free; it starts by itself when some are
     No addresses are free, and `when-full: fail` waits for none
     Superseded by a newer event, whose run goes on from here

@@ -27,6 +27,8 @@ pub(crate) fn exit(outcome: &Outcome) -> Exit {
         | Outcome::AwaitingTests { .. }
         | Outcome::Removed { .. }
         | Outcome::Closing { .. }
+        | Outcome::AwaitsApproval { .. }
+        | Outcome::WithoutSecrets { .. }
         | Outcome::Nothing { .. }
         | Outcome::Queued => Exit::Done,
         Outcome::TestsFailed | Outcome::Failed { .. } => Exit::Failed,
