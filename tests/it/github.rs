@@ -152,6 +152,22 @@ async fn a_page_holds_a_hundred_at_most_and_its_links_name_the_repository_by_id(
 }
 
 #[tokio::test]
+async fn a_server_of_ones_own_links_and_redirects_below_its_path() {
+    let site = Site::with_pull().await;
+    site.served.lock().github.open(REPOSITORY, Opening::new("alice", "other", SHA)).unwrap();
+    let below = format!("{}/api/v3", site.served.url(Server::GitHub));
+    let page = site.get(&format!("{below}{}", at("/pulls?per_page=1"))).await;
+    assert!(page.body[0]["url"].as_str().unwrap().starts_with(&format!("{below}/repos/")));
+    let next = page.link("next").unwrap();
+    assert!(next.starts_with(&format!("{below}/repositories/")), "{next}");
+    assert_eq!(site.get(&next).await.body[0]["number"], 1);
+    site.served.lock().github.rename(REPOSITORY, "acme/shop").unwrap();
+    let moved = site.get(&format!("{below}{}", at("/pulls/1"))).await;
+    assert!(moved.header("location").starts_with(&format!("{below}/repositories/")));
+    assert_eq!(site.get(moved.header("location")).await.body["number"], 1);
+}
+
+#[tokio::test]
 async fn what_one_may_not_see_is_not_there() {
     let site = Site::with_pull().await;
     let hidden = site.send(site.request("", "GET", &at("/pulls/1"))).await;

@@ -4,7 +4,7 @@ use crate::bed::crypto;
 use berth::{
     clients::{
         Failure, Kind,
-        github::{Access, Comment, GitHub, Mergeable, Permission, Pull, State, Status, TIMEOUT},
+        github::{Access, Comment, Credential, GitHub, Mergeable, Permission, Pull, State, Status, TIMEOUT},
     },
     clock::Clock,
     domain::{
@@ -23,8 +23,8 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
-const REPOSITORY: &str = "acme/web";
-const SHA: &str = "1111111111111111111111111111111111111111";
+pub(crate) const REPOSITORY: &str = "acme/web";
+pub(crate) const SHA: &str = "1111111111111111111111111111111111111111";
 /// Of an app that may do everything there.
 pub(crate) const APP: &str = "ghs_canary";
 
@@ -69,7 +69,7 @@ impl Site {
     }
 
     /// By who may do everything.
-    fn github(&self) -> GitHub {
+    pub(crate) fn github(&self) -> GitHub {
         self.by(APP)
     }
 
@@ -81,19 +81,19 @@ impl Site {
     }
 
     /// What was asked since.
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.served.gate.log()
     }
 
     /// A failure with an address that is always the same.
-    fn told(&self, failure: &Failure) -> String {
+    pub(crate) fn told(&self, failure: &Failure) -> String {
         assert!(!format!("{failure:?}").contains("canary"), "{failure:?}");
         failure.to_string().replace(&self.served.url(Server::GitHub), "http://github")
     }
 }
 
-fn access(address: &str, token: &str, timeout: Duration) -> Access {
-    Access { address: address.to_owned(), token: token.to_owned().into(), timeout }
+pub(crate) fn access(address: &str, token: &str, timeout: Duration) -> Access {
+    Access { address: address.to_owned(), credential: Credential::Token(token.to_owned().into()), timeout }
 }
 
 pub(crate) fn repo() -> RepoName {
@@ -118,7 +118,7 @@ pub(crate) fn login(text: &str) -> Login {
 }
 
 /// As GitHub says no.
-fn says(status: u16, message: &str) -> Verdict {
+pub(crate) fn says(status: u16, message: &str) -> Verdict {
     let body = json!({
         "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string(),
     });
@@ -343,7 +343,7 @@ async fn a_list_without_an_end_is_given_up() {
     site.served.gate.rule(|request| {
         let next =
             format!("<https://api.github.com/x?page=2>; rel=\"next\", <https://x?page={}>; rel=\"last\"", 9);
-        let comment = json!({"id": page_of(request).parse::<u64>().unwrap(), "user": null, "body": "x"});
+        let comment = json!({"id": page_of(request).parse::<u64>().unwrap(), "user": null, "body": "x", "updated_at": "2026-01-01T00:00:00Z"});
         Verdict::json(200, &json!([comment])).header("link", &next)
     });
     let failure = site.github().comments(&pull(1)).await.unwrap_err();
@@ -356,7 +356,9 @@ async fn a_comment_is_made_edited_and_deleted() {
     let site = Site::start().await;
     let github = site.github();
     let made = github.create_comment(&pull(1), "first").await.unwrap();
-    assert_eq!(made, Comment { id: made.id, author: Some(login("berth[bot]")), body: "first".to_owned() });
+    let (author, updated_at) = (Some(login("berth[bot]")), site.clock.now());
+    let expected = Comment { id: made.id, author, is_by_bot: true, body: "first".to_owned(), updated_at };
+    assert_eq!(made, expected);
     let edited = Comment { body: "second".to_owned(), ..made.clone() };
     assert_eq!(github.edit_comment(&repo(), made.id, "second").await, Ok(Some(edited.clone())));
     assert_eq!(github.comments(&pull(1)).await, Ok(vec![edited]));
@@ -577,16 +579,25 @@ async fn an_address_or_a_token_that_is_none_is_told_at_once_and_not_shown() {
 
 #[tokio::test]
 async fn a_server_of_ones_own_has_its_api_below_a_path() {
-    let site = Site::start().await;
     for slash in ["", "/"] {
+        let site = Site::start().await;
+        site.has_comments(150);
         let address = format!("{}/api/v3{slash}", site.served.url(Server::GitHub));
-        // The embedded one does not.
-        site.served.gate.rule(|_| says(500, "no"));
         let github = GitHub::new(access(&address, APP, TIMEOUT), site.clock.clone(), "run").unwrap();
-        github.pull(&pull(1)).await.unwrap_err();
+        assert!(github.pull(&pull(1)).await.unwrap().is_some());
+        assert_eq!(github.pull(&pull(2)).await, Ok(None));
+        assert_eq!(github.comments(&pull(1)).await.unwrap().len(), 150);
+        site.served.lock().github.rename(REPOSITORY, "acme/shop").unwrap();
+        assert!(github.pull(&pull(1)).await.unwrap().is_some());
+        assert_eq!(github.comments(&pull(1)).await.unwrap().len(), 150);
+        let made = github.create_comment(&pull(1), "hello").await.unwrap();
+        assert!(github.edit_comment(&repo(), made.id, "again").await.unwrap().is_some());
+        github.delete_comment(&repo(), made.id).await.unwrap();
+        github.create_status(&repo(), &sha(), &status(State::Success)).await.unwrap();
+        let outside = |line: &String| !line.contains(" /api/v3/repos");
+        assert_eq!(site.asked().into_iter().filter(outside).collect::<Vec<_>>(), [""; 0]);
+        assert!(site.asked().iter().any(|line| line.contains("/api/v3/repositories/")), "a redirect too");
     }
-    let path = "run GET github /api/v3/repos/acme/web/pulls/1";
-    assert_eq!(site.asked(), [path, path]);
 }
 
 #[tokio::test]

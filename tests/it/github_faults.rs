@@ -2,57 +2,16 @@
 
 use crate::{
     faults::faults,
-    github_client::{APP, Site, login, pull, repo, sha, status},
+    github_acts::{ACTS, Act, There},
+    github_client::{APP, Site},
 };
 use berth::{
-    clients::{
-        Failure, Kind,
-        github::{GitHub, State},
-    },
+    clients::Kind,
     rehearsal::{Server, gate::Verdict},
 };
-use futures::{StreamExt, future::BoxFuture, stream};
+use futures::{StreamExt, stream};
 use serde_json::json;
 use std::time::Duration;
-
-/// What is done, as a failure calls it, and how: with the id of a comment that is there.
-struct Act {
-    doing: &'static str,
-    act: for<'a> fn(&'a GitHub, u64) -> BoxFuture<'a, Result<(), Failure>>,
-}
-
-const ACTS: [Act; 7] = [
-    Act {
-        doing: "read acme/web#1",
-        act: |github, _| Box::pin(async { github.pull(&pull(1)).await.map(drop) }),
-    },
-    Act {
-        doing: "list the comments on acme/web#1",
-        act: |github, _| Box::pin(async { github.comments(&pull(1)).await.map(drop) }),
-    },
-    Act {
-        doing: "comment on acme/web#1",
-        act: |github, _| Box::pin(async { github.create_comment(&pull(1), "new").await.map(drop) }),
-    },
-    Act {
-        doing: "edit comment",
-        act: |github, id| Box::pin(async move { github.edit_comment(&repo(), id, "edited").await.map(drop) }),
-    },
-    Act {
-        doing: "delete comment",
-        act: |github, id| Box::pin(async move { github.delete_comment(&repo(), id).await }),
-    },
-    Act {
-        doing: "set the status \"berth\" of 111111111111 in acme/web",
-        act: |github, _| {
-            Box::pin(async { github.create_status(&repo(), &sha(), &status(State::Success)).await })
-        },
-    },
-    Act {
-        doing: "read what alice may do in acme/web",
-        act: |github, _| Box::pin(async { github.permission(&repo(), &login("alice")).await.map(drop) }),
-    },
-];
 
 /// And what is not among everybody's faults: GitHub's own.
 fn all() -> Vec<Verdict> {
@@ -84,7 +43,8 @@ fn fits(fault: &Verdict, kind: Kind) -> bool {
     match fault {
         Verdict::Answer { status: 401 | 403, .. } => kind == Kind::Refused,
         Verdict::Answer { status: 409, .. } => kind == Kind::Conflict,
-        Verdict::Answer { status: 200..300 | 408 | 429 | 500.., .. } => {
+        // As before: and there was nothing before.
+        Verdict::Answer { status: 200..300 | 304 | 408 | 429 | 500.., .. } => {
             kind == Kind::Unavailable { wait: None }
         }
         Verdict::Answer { .. } => kind == Kind::Invalid,
@@ -95,23 +55,21 @@ fn fits(fault: &Verdict, kind: Kind) -> bool {
 async fn check(act: &Act, fault: Verdict) {
     let case = format!("{} answered by {fault:?}", act.doing);
     let site = Site::start().await;
-    let (comment, before) = {
-        let github = &mut site.served.lock().github;
-        (github.comment("acme/web", 1, "alice", "there").unwrap(), github.clone())
-    };
+    let there = There::make(&site).await;
+    let (before, asked) = (site.served.lock().github.clone(), site.asked().len());
     let hangs = matches!(fault, Verdict::Hang | Verdict::HangAfter);
     let landed = matches!(fault, Verdict::CutAfter | Verdict::Truncate | Verdict::HangAfter);
     let limit = Duration::from_secs(if hangs { 1 } else { 30 });
     let github = site.limited(APP, limit);
     let answer = fault.clone();
     site.served.gate.rule(move |_| answer.clone());
-    let failure = (act.act)(&github, comment).await.expect_err(&case);
+    let failure = (act.act)(&github, there).await.expect_err(&case);
     assert!(fits(&fault, failure.kind), "{case}: {failure:?}");
     let begins = format!("could not {}", act.doing);
     assert!(failure.detail.starts_with(&begins), "{case}: {failure}");
     assert!(failure.detail.contains(&site.served.url(Server::GitHub)), "{case}: {failure}");
     assert!(!format!("{failure:?}").contains("canary"), "{case}: {failure:?}");
-    assert_eq!(site.served.gate.log().len(), 1, "{case}: it was tried again");
+    assert_eq!(site.asked().len() - asked, 1, "{case}: it was tried again");
     let world = site.served.lock();
     let comments = |github: &berth::rehearsal::github::GitHub| {
         let all = github.repository("acme/web").unwrap().comments(1);

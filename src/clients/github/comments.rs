@@ -8,8 +8,9 @@ use crate::{
         names::{Login, RepoName},
     },
 };
+use jiff::Timestamp;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// A comment.
@@ -19,8 +20,32 @@ pub struct Comment {
     pub id: u64,
     /// Who wrote it; none, if that account is gone.
     pub author: Option<Login>,
+    /// Whether that is an app's bot, and no person.
+    pub is_by_bot: bool,
     /// What it says, in anybody's words.
     pub body: String,
+    /// When it was edited last, or else written.
+    pub updated_at: Timestamp,
+}
+
+/// What can be said to a comment without words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reaction {
+    /// 👍
+    #[serde(rename = "+1")]
+    Yes,
+    /// 👎
+    #[serde(rename = "-1")]
+    No,
+    /// 👀
+    #[serde(rename = "eyes")]
+    Seen,
+    /// 😕
+    #[serde(rename = "confused")]
+    Confused,
+    /// 🚀
+    #[serde(rename = "rocket")]
+    Started,
 }
 
 #[derive(Deserialize)]
@@ -28,11 +53,14 @@ struct Raw {
     id: u64,
     user: Option<Account>,
     body: String,
+    updated_at: Timestamp,
 }
 
 impl From<Raw> for Comment {
     fn from(raw: Raw) -> Self {
-        Self { id: raw.id, author: raw.user.map(|account| account.login), body: raw.body }
+        let is_by_bot = raw.user.as_ref().is_some_and(|account| account.kind == "Bot");
+        let author = raw.user.map(|account| account.login);
+        Self { id: raw.id, author, is_by_bot, body: raw.body, updated_at: raw.updated_at }
     }
 }
 
@@ -42,7 +70,7 @@ impl GitHub {
         let number = pull.number.to_string();
         let path = ["issues", &number, "comments"];
         let asked = Asked::read(&pull.repo, &path, format!("list the comments on {pull}"));
-        let raw = self.all::<Raw>(asked, |comment| comment.id).await?;
+        let raw = self.all::<Raw, _>(asked, |comment| comment.id).await?;
         Ok(raw.into_iter().map(Comment::from).collect())
     }
 
@@ -85,6 +113,32 @@ impl GitHub {
         match self.ask_for_nothing(&asked).await {
             Err(denial) if denial.is_not_found => self.comment_is_gone(repo, id, denial.failure).await,
             other => Ok(other?),
+        }
+    }
+
+    /// Reacts to a comment, once: doing it again changes nothing. The reaction's id; none: somebody has deleted the comment.
+    pub async fn react(
+        &self,
+        repo: &RepoName,
+        comment: u64,
+        reaction: Reaction,
+    ) -> Result<Option<u64>, Failure> {
+        #[derive(Deserialize)]
+        struct Raw {
+            id: u64,
+            content: Reaction,
+        }
+        let number = comment.to_string();
+        let path = ["issues", "comments", &number, "reactions"];
+        let doing = format!("react to comment {comment} of {repo}");
+        let asked = Asked::write(Method::POST, repo, &path, Some(json!({ "content": reaction })), doing);
+        match self.ask::<Raw>(&asked).await {
+            Ok(raw) if raw.content == reaction => Ok(Some(raw.id)),
+            Ok(_) => Err(self.garbled(&asked, "it answers with another one")),
+            Err(denial) if denial.is_not_found => {
+                self.comment_is_gone(repo, comment, denial.failure).await.map(|()| None)
+            }
+            Err(denial) => Err(denial.failure),
         }
     }
 

@@ -84,7 +84,7 @@ pub(super) fn judge(
     headers: &HeaderMap,
     body: &[u8],
     now: Timestamp,
-    permission: &str,
+    permission: Option<&str>,
 ) -> Judged {
     let said: Option<Said> = serde_json::from_slice(body).ok();
     let retry_after = number(headers, "retry-after").filter(|seconds| *seconds > 0);
@@ -101,9 +101,12 @@ pub(super) fn judge(
         _ => Kind::Invalid,
     };
     let hint = match (status, kind, &said) {
+        (401, _, Some(_)) if permission.is_none() => {
+            "; is it the app's key, and is this machine's clock right?".to_owned()
+        }
         (401, _, Some(_)) => "; the token is wrong, or has expired".to_owned(),
         (403, Kind::Refused, Some(said)) if !said.is_about_the_object() => {
-            format!("; the token needs `{permission}`")
+            permission.map(|needed| format!("; the token needs `{needed}`")).unwrap_or_default()
         }
         (404, _, Some(_)) => "; is it there, and may the token see it?".to_owned(),
         (300..=399, _, _) => "; a redirect to elsewhere is not followed: the token would go along".to_owned(),

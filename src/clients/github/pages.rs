@@ -11,7 +11,8 @@ use super::{
 use crate::clients::Failure;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What GitHub gives at most.
 const FULL: usize = 100;
@@ -27,10 +28,10 @@ struct Page<T> {
 
 impl GitHub {
     /// All of a list, whose items are told apart by `id`.
-    pub(super) async fn all<T: DeserializeOwned>(
+    pub(super) async fn all<T: DeserializeOwned, Id: Ord>(
         &self,
         mut asked: Asked<'_>,
-        id: fn(&T) -> u64,
+        id: fn(&T) -> Id,
     ) -> Result<Vec<T>, Failure> {
         let ids = |items: &[T]| items.iter().map(id).collect::<Vec<_>>();
         let (mut pages, mut last) = (Vec::<Vec<T>>::new(), 1);
@@ -68,7 +69,14 @@ impl GitHub {
 
     async fn page<T: DeserializeOwned>(&self, asked: &Asked<'_>) -> Result<Page<T>, Failure> {
         let answer = self.send(asked).await?;
-        let items = self.understand(asked, &answer)?;
+        let items = match asked.within {
+            None => self.understand(asked, &answer)?,
+            Some(key) => {
+                let mut whole: BTreeMap<String, Value> = self.understand(asked, &answer)?;
+                let items = whole.remove(key).and_then(|items| serde_json::from_value(items).ok());
+                items.ok_or_else(|| self.garbled(asked, &format!("its answer has no {key} that we know")))?
+            }
+        };
         let (next, last) = (linked(&answer, "next"), linked(&answer, "last"));
         Ok(Page { items, last, has_next: next.is_some() })
     }

@@ -43,6 +43,29 @@ pub enum Mergeable {
     Conflicting,
 }
 
+/// A file that a pull request changes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ChangedFile {
+    /// Where it is, or was.
+    #[serde(rename = "filename")]
+    pub path: String,
+    /// Where it was before it was renamed.
+    #[serde(rename = "previous_filename")]
+    pub before: Option<String>,
+}
+
+/// The files that a pull request changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangedFiles {
+    /// All of them.
+    Complete(Vec<ChangedFile>),
+    /// As many as GitHub shows; nobody knows of others.
+    Capped(Vec<ChangedFile>),
+}
+
+/// GitHub shows no more files of a pull request.
+const MOST_FILES: usize = 3000;
+
 #[derive(Deserialize)]
 struct Raw {
     number: PrNumber,
@@ -129,5 +152,17 @@ impl GitHub {
             labels: raw.labels.into_iter().map(|label| label.name).collect(),
             author: raw.user.map(|account| account.login),
         }))
+    }
+
+    /// The files that it changes.
+    pub async fn changed_files(&self, pull: &PullRequest) -> Result<ChangedFiles, Failure> {
+        let number = pull.number.to_string();
+        let path = ["pulls", &number, "files"];
+        let asked = Asked::read(&pull.repo, &path, format!("list the files of {pull}"));
+        let files = self.all::<ChangedFile, _>(asked, |file| file.path.clone()).await?;
+        Ok(match files.len() {
+            MOST_FILES.. => ChangedFiles::Capped(files),
+            _ => ChangedFiles::Complete(files),
+        })
     }
 }

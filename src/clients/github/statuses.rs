@@ -61,6 +61,37 @@ impl GitHub {
     }
 }
 
-fn short(head: &HeadSha) -> &str {
+impl GitHub {
+    /// What counts of one context; none: nothing has been said of the commit in it.
+    pub async fn latest_status(
+        &self,
+        repo: &RepoName,
+        head: &HeadSha,
+        context: &str,
+    ) -> Result<Option<Status>, Failure> {
+        #[derive(Deserialize)]
+        struct Raw {
+            id: u64,
+            state: State,
+            context: String,
+            description: Option<String>,
+            target_url: Option<String>,
+        }
+        let path = ["commits", head.as_ref(), "status"];
+        let doing = format!("read the statuses of {} in {repo}", short(head));
+        let asked = Asked::read(repo, &path, doing).needs("statuses: read").within("statuses");
+        let latest = self.all::<Raw, _>(asked, |status| status.id).await?;
+        // GitHub does not tell contexts apart by case.
+        let found = latest.into_iter().find(|status| status.context.eq_ignore_ascii_case(context));
+        Ok(found.map(|Raw { state, context, description, target_url, .. }| Status {
+            state,
+            context,
+            description: description.unwrap_or_default(),
+            target_url,
+        }))
+    }
+}
+
+pub(super) fn short(head: &HeadSha) -> &str {
     head.as_ref().get(..12).unwrap_or(head.as_ref())
 }

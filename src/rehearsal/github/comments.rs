@@ -64,8 +64,15 @@ impl GitHub {
     pub(super) fn say(&mut self, id: u64, number: u64, author: &str, body: String) -> u64 {
         let (comment, now) = (self.next_id(), self.now);
         let author = Some(author.to_owned());
-        let made =
-            Comment { id: comment, number, author: author.clone(), body, created_at: now, updated_at: now };
+        let made = Comment {
+            id: comment,
+            number,
+            author: author.clone(),
+            body,
+            reactions: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        };
         if let Some(repository) = self.repositories.get_mut(&id) {
             repository.comments.insert(comment, made.clone());
         }

@@ -1,10 +1,11 @@
 //! A repository's files, at a branch or commit.
 
-use super::{Answer, Call, GitHub, ok, refusal, sha_of};
+use super::{Answer, Call, GitHub, ok, page::escaped_path, refusal, sha_of};
 use serde_json::{Value, json};
 
 /// GitHub gives the content of a larger file only as it is, which is not spoken here.
 const LARGEST: usize = 1 << 20;
+const MOST_ENTRIES: usize = 1000;
 const LINE: usize = 60;
 
 /// With a line break after each 60 characters and at the end, as GitHub sends it.
@@ -47,12 +48,13 @@ impl GitHub {
                 if kind == "dir" { "trees" } else { "blobs" },
                 sha_of(&[sha, path])
             );
-            let own = format!("{url}/contents/{path}?ref={branch}");
-            let page = format!("{html}/{}/{branch}/{path}", if kind == "dir" { "tree" } else { "blob" });
+            let (within, at) = (escaped_path(path), escaped_path(branch));
+            let own = format!("{url}/contents/{within}?ref={at}");
+            let page = format!("{html}/{}/{at}/{within}", if kind == "dir" { "tree" } else { "blob" });
             json!({
                 "type": kind, "size": size, "name": path.rsplit('/').next(), "path": path, "url": own,
                 "sha": sha_of(&[sha, path]), "git_url": git, "html_url": page,
-                "download_url": (kind == "file").then(|| format!("{raw}/{path}")),
+                "download_url": (kind == "file").then(|| format!("{raw}/{within}")),
                 "_links": { "self": own, "git": git, "html": page },
             })
         };
@@ -77,6 +79,9 @@ impl GitHub {
                 listed.push(shown);
             }
         }
-        if listed.is_empty() { Err(refusal::not_found()) } else { ok(listed.into()) }
+        // Of a longer directory it shows the beginning, and does not say so.
+        listed.truncate(MOST_ENTRIES);
+        // A root is there even if nobody has said what is in it.
+        if listed.is_empty() && !path.is_empty() { Err(refusal::not_found()) } else { ok(listed.into()) }
     }
 }

@@ -88,7 +88,7 @@ impl Happening<'_> {
                 let person = json!({ "name": "GitHub", "email": "noreply@github.com" });
                 let group = json!({
                     "head_sha": sha, "base_sha": base, "base_ref": format!("refs/heads/{}", pull.base),
-                    "head_ref": format!("refs/heads/gh-readonly-queue/{}/pr-{number}-{base}", pull.base),
+                    "head_ref": format!("refs/heads/{}", repository.queue_branch(&pull.base, *number)),
                     "head_commit": {
                         "id": sha, "tree_id": super::sha_of(&["tree", sha]), "timestamp": show.github.now,
                         "message": format!("Merge pull request #{number}"), "author": person, "committer": person,

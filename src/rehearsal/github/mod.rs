@@ -1,5 +1,6 @@
 //! GitHub's REST API, as far as a bot on pull requests sees it: repositories, pull requests, comments, labels, statuses,
-//! check runs, deployments, dispatches, files, and the webhooks that follow from what happens.
+//! check runs, deployments, dispatches, branches, files, apps and their tokens, and the webhooks that follow from what
+//! happens.
 //!
 //! `state` is what GitHub holds, `people` what happens to it without us; `routes` leads a request to the module of its
 //! subject; `show` turns state into answers and payloads; `access` knows tokens and limits; `hooks` is what GitHub sends.
@@ -7,6 +8,8 @@
 //! takes more than its description says, the description counts: the bench holds every exchange against it.
 
 mod access;
+mod apps;
+mod branches;
 mod checks;
 mod comments;
 mod contents;
@@ -18,6 +21,7 @@ mod labels;
 mod page;
 mod people;
 mod pulls;
+mod reactions;
 mod refusal;
 mod routes;
 mod show;
@@ -25,11 +29,12 @@ mod state;
 mod statuses;
 
 pub use access::{Grant, Kind, Level, Limits, Permission};
+pub use apps::App;
 pub use hooks::{Delivery, Hook};
 pub use people::Opening;
 pub use state::{
-    AccountKind, Changed, CheckRun, Comment, Deployment, DeploymentStatus, Head, Pull, PullState, Repository,
-    Role, Status,
+    AccountKind, Changed, CheckRun, Comment, Deployment, DeploymentStatus, Head, Pull, PullState, Reaction,
+    Repository, Role, Status,
 };
 
 use super::{BEGINNING, Reply, Request};
@@ -60,6 +65,7 @@ pub struct GitHub {
     /// By `owner/name` in lower case; old names stay until they are given again.
     names: BTreeMap<String, u64>,
     tokens: BTreeMap<String, Grant>,
+    apps: BTreeMap<u64, apps::Installed>,
     meters: BTreeMap<String, Meter>,
     deliveries: Vec<Delivery>,
     last_id: u64,
@@ -76,6 +82,7 @@ impl Default for GitHub {
             repositories: BTreeMap::new(),
             names: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            apps: BTreeMap::new(),
             meters: BTreeMap::new(),
             deliveries: Vec::new(),
             last_id: 1000,
@@ -166,7 +173,19 @@ impl GitHub {
         self.last_id
     }
 
+    /// A server of one's own has it all below a path.
     pub(super) fn handle(&mut self, request: &Request) -> Reply {
+        let host = request.headers.get("host").map_or("", String::as_str);
+        match request.path.as_slice() {
+            [api, v3, below @ ..] if api == "api" && v3 == "v3" => {
+                let request = Request { path: below.to_vec(), ..request.clone() };
+                self.handle_at(&format!("http://{host}/api/v3"), &request)
+            }
+            _ => self.handle_at(&format!("http://{host}"), request),
+        }
+    }
+
+    fn handle_at(&mut self, api: &str, request: &Request) -> Reply {
         self.requests += 1;
         let mut headers = vec![
             ("content-type".to_owned(), "application/json; charset=utf-8".to_owned()),
@@ -176,8 +195,7 @@ impl GitHub {
         let mut grant = None;
         let answer = self.admit(request, &mut grant).and_then(|()| {
             headers.push(("x-github-api-version-selected".to_owned(), VERSION.to_owned()));
-            let host = request.headers.get("host").map_or("", String::as_str);
-            let call = Call { request, api: format!("http://{host}"), grant: grant.clone() };
+            let call = Call { request, api: api.to_owned(), grant: grant.clone() };
             self.route(&call)
         });
         let (status, more, mut body) = match answer {
@@ -216,12 +234,16 @@ impl GitHub {
         }
         if let Some(sent) = request.headers.get("authorization") {
             let token = sent.strip_prefix("Bearer ").or_else(|| sent.strip_prefix("token "));
-            let known =
-                token.and_then(|token| self.tokens.get(token)).ok_or_else(refusal::bad_credentials)?;
-            if known.expires.is_some_and(|end| end <= self.now) {
-                return Err(refusal::bad_credentials());
+            let token = token.ok_or_else(refusal::bad_credentials)?;
+            if apps::is_for_apps(&request.path) {
+                *grant = Some(self.app_by(token)?);
+            } else {
+                let known = self.tokens.get(token).ok_or_else(refusal::bad_credentials)?;
+                if known.expires.is_some_and(|end| end <= self.now) {
+                    return Err(refusal::bad_credentials());
+                }
+                *grant = Some(known.clone());
             }
-            *grant = Some(known.clone());
         }
         let (now, limits) = (self.now, self.limits.clone());
         let meter = self.meter(grant.as_ref());

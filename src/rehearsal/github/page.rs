@@ -16,6 +16,11 @@ pub(super) fn escaped(word: &str) -> String {
     utf8_percent_encode(word, ESCAPED).to_string()
 }
 
+/// A path as it stands in an address.
+pub(super) fn escaped_path(path: &str) -> String {
+    path.split('/').map(escaped).collect::<Vec<_>>().join("/")
+}
+
 /// Which part of a list was asked for.
 pub(super) struct Page {
     number: usize,

@@ -95,6 +95,15 @@ impl GitHub {
         Ok(fork)
     }
 
+    /// From now on this pull request comes from a fork of this person's.
+    pub fn comes_from(&mut self, full_name: &str, number: u64, login: &str) -> Done {
+        let fork = self.fork(full_name, login)?;
+        let id = self.id(&fork)?;
+        let head = &mut self.pull(full_name, number)?.head;
+        (head.repository, head.owner) = (Some(id), login.to_owned());
+        Ok(())
+    }
+
     /// Takes a repository away. Pull requests from it stay, and come from nowhere.
     pub fn delete(&mut self, full_name: &str) -> Done {
         let id = self.id(full_name)?;
@@ -310,7 +319,15 @@ impl GitHub {
         let head = self.pull(full_name, number)?.head.sha.clone();
         let id = self.id(full_name)?;
         let sha = sha_of(&["queued", &head]);
-        self.change(full_name)?.commits.insert(sha.clone());
+        let branch = {
+            let pull = self.pull(full_name, number)?;
+            let base = pull.base.clone();
+            let repository = self.change(full_name)?;
+            repository.queue_branch(&base, number)
+        };
+        let repository = self.change(full_name)?;
+        repository.commits.insert(sha.clone());
+        repository.branches.insert(branch, sha.clone());
         self.happens(id, Some(by), &Happening::Queued { number, sha: &sha });
         Ok(())
     }

@@ -42,6 +42,10 @@ pub(super) fn bad_credentials() -> Refusal {
     refuse(401, "Bad credentials")
 }
 
+pub(super) fn unauthorized(message: &str) -> Refusal {
+    refuse(401, message)
+}
+
 pub(super) fn requires_authentication() -> Refusal {
     refuse(401, "Requires authentication")
 }

@@ -4,7 +4,8 @@
 
 use super::{
     Answer, Call, GitHub,
-    access::{Kind, Level, Permission},
+    access::{Grant, Kind, Level, Permission},
+    apps::is_for_apps,
     ok, page,
     refusal::{self, Refusal},
 };
@@ -16,6 +17,10 @@ impl GitHub {
         let path: Vec<&str> = call.request.path.iter().map(String::as_str).collect();
         match (call.request.method.as_str(), path.as_slice()) {
             ("GET", ["rate_limit"]) => self.rate_limit(call.grant.as_ref()),
+            ("GET", ["user"]) => self.oneself(call),
+            ("POST", ["app", "installations", installation, "access_tokens"]) => {
+                self.make_installation_token(call, installation)
+            }
             (_, ["repositories", id, below @ ..]) => {
                 let id = id.parse().ok().filter(|id| self.repositories.contains_key(id));
                 self.in_repository(call, id.ok_or_else(refusal::not_found)?, below)
@@ -39,6 +44,17 @@ impl GitHub {
         }
     }
 
+    /// Who asks. An app's installation is nobody.
+    fn oneself(&self, call: &Call<'_>) -> Answer {
+        match &call.grant {
+            None => Err(refusal::requires_authentication()),
+            Some(Grant { kind: Kind::App(_), .. }) => {
+                Err(refusal::forbidden("Resource not accessible by integration"))
+            }
+            Some(Grant { kind: Kind::Personal, login, .. }) => ok(self.show(call).oneself(login)),
+        }
+    }
+
     fn in_repository(&mut self, call: &Call<'_>, id: u64, below: &[&str]) -> Answer {
         self.see(call, id)?;
         let may =
@@ -47,6 +63,10 @@ impl GitHub {
             ("GET", []) => {
                 let show = self.show(call);
                 ok(show.whole(&self.repositories[&id]))
+            }
+            ("GET", ["installation"]) => self.read_installation(call, id),
+            ("GET", ["commits", sha, "branches-where-head"]) => {
+                may(self, &[Contents], Read).and_then(|()| self.branches_at(call, id, sha))
             }
             ("GET", ["pulls"]) => may(self, &[PullRequests], Read).and_then(|()| self.list_pulls(call, id)),
             ("GET", ["pulls", n]) => {
@@ -59,6 +79,9 @@ impl GitHub {
                 let level = if method == "GET" { Read } else { Write };
                 may(self, &[Issues, PullRequests], level)?;
                 self.one_comment(call, id, comment)
+            }
+            ("POST", ["issues", "comments", comment, "reactions"]) => {
+                may(self, &[Issues, PullRequests], Write).and_then(|()| self.react(call, id, comment))
             }
             ("GET", ["issues", n, "comments"]) => {
                 may(self, &[Issues, PullRequests], Read).and_then(|()| self.list_comments(call, id, n))
@@ -143,6 +166,9 @@ impl GitHub {
 
     fn see(&self, call: &Call<'_>, id: u64) -> Result<(), Refusal> {
         let repository = self.repositories.get(&id).ok_or_else(refusal::not_found)?;
+        if is_for_apps(&call.request.path) {
+            return self.installation_of(call, id).map(drop);
+        }
         if repository.private && !self.covers(call, id) { Err(refusal::not_found()) } else { Ok(()) }
     }
 

@@ -77,6 +77,12 @@ impl Repository {
         format!("{}/{}", self.owner, self.name)
     }
 
+    /// The branch that the merge queue makes for a pull request.
+    pub(super) fn queue_branch(&self, base: &str, number: u64) -> String {
+        let commit = self.branches.get(base).map(String::as_str).unwrap_or_default();
+        format!("gh-readonly-queue/{base}/pr-{number}-{commit}")
+    }
+
     /// The commit that a branch, `heads/BRANCH`, `pull/N/head` or a commit's own SHA names.
     pub(super) fn commit(&self, reference: &str) -> Option<&str> {
         let reference = reference.strip_prefix("refs/").unwrap_or(reference);
@@ -137,6 +143,8 @@ pub struct Changed {
     pub path: String,
     /// `added`, `removed`, `modified`, `renamed`, …
     pub status: &'static str,
+    /// Where it was before it was renamed.
+    pub before: Option<String>,
 }
 
 /// A pull request. What a test may set by hand is public.
@@ -188,8 +196,20 @@ pub struct Comment {
     pub author: Option<String>,
     /// What it says.
     pub body: String,
+    /// What was said to it without words.
+    pub reactions: Vec<Reaction>,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
+}
+
+/// A reaction to a comment.
+#[derive(Debug, Clone)]
+pub struct Reaction {
+    pub(super) id: u64,
+    /// Whose it is.
+    pub login: String,
+    /// `+1`, `-1`, `laugh`, `confused`, `heart`, `hooray`, `rocket` or `eyes`.
+    pub content: &'static str,
 }
 
 /// A commit status.

@@ -146,6 +146,10 @@ impl Judge {
 
     fn operation(&self, request: &Request) -> Result<Operation<'_>, String> {
         let mut path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+        // A server of one's own has it all below a path.
+        if let ["api", "v3", ..] = path.as_slice() {
+            path.drain(..2);
+        }
         // Where a repository's id stands for its name; GitHub's own links and redirects lead there.
         if let ["repositories", id, ..] = path.as_slice() {
             path.splice(0..2, ["repos", "by-id", *id]);

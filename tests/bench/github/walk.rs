@@ -1,12 +1,18 @@
 //! The embedded GitHub, walked through over HTTP; the judge sees every exchange.
 
-use super::judge::{Judge, Seen, Sender};
+use super::{
+    github_app::{app, der},
+    judge::{Judge, Seen, Sender},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use berth::rehearsal::{
     Server, World,
     github::{Grant, Level, Opening, Permission, Role},
     serve::Served,
 };
+use jiff::Timestamp;
 use reqwest::{Method, Response};
+use ring::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -51,6 +57,7 @@ fn world() -> World {
         .into_iter()
         .fold(Grant::workflow(REPOSITORY), |grant, permission| grant.may(permission, Level::Read));
     github.add_token(READER, reader);
+    github.add_app(app(&[REPOSITORY]));
     github.add_token(PERSON, Grant::personal("alice").may_all());
     github.limits.making_a_minute = 10_000;
     github.limits.points_a_minute = 100_000;
@@ -107,6 +114,21 @@ impl Walk {
     }
 }
 
+/// What an app says, whatever that is, with this key's signature.
+fn signed(claims: &Value) -> String {
+    let key = KeyPair::from_der(&der()).unwrap();
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let said = format!("{}.{}", part(&json!({ "alg": "RS256", "typ": "JWT" })), part(claims));
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), said.as_bytes(), &mut signature).unwrap();
+    format!("{said}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// Who it is, as of now.
+fn word(now: Timestamp) -> String {
+    signed(&json!({ "iat": now.as_second(), "exp": now.as_second() + 60, "iss": app(&[]).id }))
+}
+
 fn id(made: &Value) -> u64 {
     made["id"].as_u64().unwrap()
 }
@@ -116,8 +138,12 @@ async fn every_operation_succeeds_and_is_as_described() {
     let walk = Walk::begin(world(), Sender::Client).await;
     let at = |path: &str| format!("/repos/{REPOSITORY}{path}");
     walk.get("/rate_limit").await;
+    assert_eq!(walk.expect(200, PERSON, "GET /user", None).await["login"], "alice");
+    walk.expect(403, APP, "GET /user", None).await;
     walk.get(&at("")).await;
     walk.get(&at("/collaborators/alice/permission")).await;
+    let branches = format!("/commits/{SHA}/branches-where-head");
+    assert_eq!(walk.get(&at(&branches)).await[0]["name"], "topic");
     let file = walk.get(&at("/contents/berth.yaml?ref=main")).await;
     assert_eq!(file["content"], "cHJvdmlkZXI6IG5hbWVzcGFjZQo=\n");
     assert_eq!(walk.get(&at("/contents/deploy")).await[0]["path"], "deploy/app.yaml");
@@ -128,13 +154,11 @@ async fn every_operation_succeeds_and_is_as_described() {
     .await;
     assert_eq!(walk.get(&at("/pulls/1")).await["mergeable"], Value::Null, "nobody had asked before");
     assert_eq!(walk.get(&at("/pulls/1")).await["mergeable"], true);
-    walk.served
-        .lock()
-        .github
-        .pull(REPOSITORY, 1)
-        .unwrap()
-        .files
-        .push(berth::rehearsal::github::Changed { path: "deploy/app.yaml".to_owned(), status: "modified" });
+    walk.served.lock().github.pull(REPOSITORY, 1).unwrap().files.push(berth::rehearsal::github::Changed {
+        path: "deploy/app.yaml".to_owned(),
+        status: "renamed",
+        before: Some("deploy/web.yaml".to_owned()),
+    });
     assert_eq!(walk.get(&at("/pulls/1/files?per_page=100")).await[0]["filename"], "deploy/app.yaml");
 
     let comment = json!({ "body": "up" });
@@ -143,6 +167,11 @@ async fn every_operation_succeeds_and_is_as_described() {
     walk.expect(200, APP, &format!("PATCH {one}"), Some(json!({ "body": "down" }))).await;
     assert_eq!(walk.get(&one).await["body"], "down");
     assert_eq!(walk.get(&at("/issues/1/comments?since=2026-01-01T00:00:00Z")).await[0]["id"], made["id"]);
+    for status in [201, 200] {
+        let eyes = json!({ "content": "eyes" });
+        walk.expect(status, APP, &format!("POST {one}/reactions"), Some(eyes)).await;
+    }
+    assert_eq!(walk.get(&one).await["reactions"]["eyes"], 1);
     walk.expect(204, APP, &format!("DELETE {one}"), None).await;
 
     let labels = at("/issues/1/labels");
@@ -193,6 +222,15 @@ async fn every_operation_succeeds_and_is_as_described() {
     let dispatch = json!({ "event_type": "berth", "client_payload": { "all": { "under": "one key" } } });
     walk.expect(204, APP, &format!("POST {}", at("/dispatches")), Some(dispatch)).await;
 
+    let word = word(walk.served.lock().now());
+    let installed = walk.expect(200, &word, &format!("GET {}", at("/installation")), None).await;
+    let tokens = format!("POST /app/installations/{}/access_tokens", id(&installed));
+    let asked = json!({ "repositories": ["web"], "permissions": { "checks": "write", "metadata": "read" } });
+    let made = walk.expect(201, &word, &tokens, Some(asked)).await;
+    let made = made["token"].as_str().unwrap();
+    walk.expect(200, made, &format!("GET {}", at("/commits/main/check-runs")), None).await;
+    walk.expect(403, made, &format!("GET {}", at("/pulls")), None).await;
+
     let reached: BTreeSet<String> = {
         let seen = walk.seen.lock().unwrap();
         let successes = seen.answers.iter().filter(|answer| answer.contains(" 20"));
@@ -211,6 +249,7 @@ async fn what_the_description_refuses_is_refused_and_errors_are_as_described() {
     let deploy = format!("POST {}", at("/deployments"));
     let comment = format!("POST {}", at("/issues/1/comments"));
     let labels = format!("POST {}", at("/issues/1/labels"));
+    let react = format!("POST {}", at("/issues/comments/9/reactions"));
 
     walk.expect(401, "wrong", &format!("GET {}", at("/pulls")), None).await;
     walk.expect(404, "", &format!("GET {}", at("/pulls")), None).await;
@@ -218,6 +257,8 @@ async fn what_the_description_refuses_is_refused_and_errors_are_as_described() {
     walk.expect(404, APP, &format!("GET {}", at("/pulls/99")), None).await;
     walk.expect(404, APP, &format!("GET {}", at("/nothing/like/this")), None).await;
     walk.expect(404, APP, &format!("GET {}", at("/contents/absent")), None).await;
+    walk.expect(422, APP, &format!("GET {}", at(&format!("/commits/{:040}/branches-where-head", 0))), None)
+        .await;
     walk.expect(404, APP, &format!("GET {}", at("/contents/berth.yaml?ref=absent")), None).await;
     walk.expect(404, APP, &format!("GET {}", at("/collaborators/nobody/permission")), None).await;
     walk.expect(404, APP, &format!("DELETE {}", at("/issues/1/labels/absent")), None).await;
@@ -252,12 +293,51 @@ async fn what_the_description_refuses_is_refused_and_errors_are_as_described() {
         (&comment, json!({ "body": "" })),
         (&comment, json!({ "body": 7 })),
         (&comment, json!({})),
+        (&react, json!({})),
+        (&react, json!({ "content": "applause" })),
         (&labels, json!({ "labels": [] })),
         (&labels, json!({ "labels": "preview" })),
     ] {
         walk.expect(422, APP, asked, Some(body)).await;
     }
     walk.expect(400, APP, &comment, Some(json!("text"))).await;
+
+    let now = walk.served.lock().now();
+    let (own, now) = (word(now), now.as_second());
+    let installed = format!("GET {}", at("/installation"));
+    let (iat, exp, id_of) = (now, now + 60, app(&[]).id);
+    for (word, says) in [
+        (APP.to_owned(), "A JSON web token could not be decoded"),
+        (format!("{own}x"), "A JSON web token could not be decoded"),
+        (signed(&json!({ "iat": iat, "exp": exp })), "Missing 'issuer' claim ('iss')"),
+        (signed(&json!({ "iat": iat, "iss": id_of })), "'Expiration time' claim ('exp') must be"),
+        (signed(&json!({ "iat": iat, "exp": now, "iss": id_of })), "'Expiration time' claim ('exp') must be"),
+        (
+            signed(&json!({ "iat": iat, "exp": now + 601, "iss": id_of })),
+            "'Expiration time' claim ('exp') is too far",
+        ),
+        (signed(&json!({ "iat": now + 1, "exp": exp, "iss": id_of })), "'Issued at' claim ('iat') must be"),
+    ] {
+        let told = walk.expect(401, &word, &installed, None).await;
+        assert!(told["message"].as_str().unwrap().starts_with(says), "{told}");
+    }
+    walk.expect(401, "", &installed, None).await;
+    walk.expect(401, &own, &format!("GET {}", at("/pulls")), None).await;
+    walk.expect(404, &signed(&json!({ "iat": iat, "exp": exp, "iss": 7 })), &installed, None).await;
+    walk.expect(404, &own, "GET /repos/acme/other/installation", None).await;
+    walk.expect(404, &own, "POST /app/installations/9/access_tokens", Some(json!({}))).await;
+    let found = walk.expect(200, &own, &installed, None).await;
+    let tokens = format!("POST /app/installations/{}/access_tokens", id(&found));
+    for body in [
+        json!({ "repositories": ["other"] }),
+        json!({ "repository_ids": [9] }),
+        json!({ "permissions": { "actions": "read" } }),
+        json!({ "permissions": { "metadata": "write" } }),
+        json!({ "repository": "web" }),
+    ] {
+        walk.expect(422, &own, &tokens, Some(body)).await;
+    }
+    walk.expect(201, &own, &tokens, Some(json!({}))).await;
     walk.expect(403, READER, &comment, Some(json!({ "body": "x" }))).await;
     walk.expect(403, READER, &dispatch, Some(json!({ "event_type": "x" }))).await;
     let by_person = walk.expect(403, PERSON, &check, Some(json!({ "name": "berth", "head_sha": SHA }))).await;

@@ -83,6 +83,16 @@ impl Show<'_> {
         self.account(known.unwrap_or(&ghost))
     }
 
+    /// A person, as shown to nobody else.
+    pub(super) fn oneself(&self, login: &str) -> Value {
+        let more = json!({
+            "name": null, "company": null, "blog": "", "location": null, "email": null, "hireable": null, "bio": null,
+            "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0,
+            "created_at": super::BEGINNING, "updated_at": super::BEGINNING,
+        });
+        with(self.person(Some(login)), more)
+    }
+
     fn account(&self, account: &Account) -> Value {
         let Account { id, login, kind } = account;
         let url = format!("{}/users/{login}", self.api);

@@ -1,9 +1,10 @@
 //! A pull request with what it shares with issues: labels and comments.
 
 use super::{
-    super::state::{Changed, Comment, Label, Mergeable, Pull, PullState, Repository, Role},
+    super::state::{Changed, Comment, Label, Mergeable, Pull, PullState, Reaction, Repository, Role},
     Show, node, with,
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Which of two sides of a pull request a repository is on: the name that its branches go by.
@@ -11,11 +12,16 @@ pub(in super::super) fn pull_repository(owner: &str, branch: &str) -> String {
     format!("{owner}:{branch}")
 }
 
-fn reactions(url: &str) -> Value {
-    json!({
-        "url": format!("{url}/reactions"), "total_count": 0, "+1": 0, "-1": 0, "laugh": 0, "hooray": 0,
+fn reactions(url: &str, all: &[Reaction]) -> Value {
+    let mut shown = json!({
+        "url": format!("{url}/reactions"), "total_count": all.len(), "+1": 0, "-1": 0, "laugh": 0, "hooray": 0,
         "confused": 0, "heart": 0, "rocket": 0, "eyes": 0,
-    })
+    });
+    for reaction in all {
+        let same = all.iter().filter(|other| other.content == reaction.content);
+        shown[reaction.content] = json!(same.count());
+    }
+    shown
 }
 
 impl Show<'_> {
@@ -156,7 +162,7 @@ impl Show<'_> {
             json!({
                 "id": id, "node_id": node("I", id), "url": url, "repository_url": self.url(repository),
                 "labels_url": format!("{url}/labels{{/name}}"), "events_url": format!("{url}/events"),
-                "timeline_url": format!("{url}/timeline"), "reactions": reactions(&url),
+                "timeline_url": format!("{url}/timeline"), "reactions": reactions(&url, &[]),
                 "performed_via_github_app": null, "state_reason": null,
             }),
         )
@@ -172,19 +178,30 @@ impl Show<'_> {
             "issue_url": format!("{}/issues/{number}", self.url(repository)),
             "created_at": comment.created_at, "updated_at": comment.updated_at,
             "author_association": self.association(repository, author),
-            "performed_via_github_app": null, "reactions": reactions(&url),
+            "performed_via_github_app": null, "reactions": reactions(&url, &comment.reactions),
+        })
+    }
+
+    pub(in super::super) fn reaction(&self, reaction: &Reaction, at: Timestamp) -> Value {
+        json!({
+            "id": reaction.id, "node_id": node("REA", reaction.id), "user": self.person(Some(&reaction.login)),
+            "content": reaction.content, "created_at": at,
         })
     }
 
     pub(in super::super) fn changed(&self, repository: &Repository, pull: &Pull, file: &Changed) -> Value {
         let html = format!("https://github.com/{}", repository.full_name());
-        let Changed { path, status } = file;
+        let Changed { path, status, before } = file;
         let sha = &pull.head.sha;
-        json!({
+        let mut shown = json!({
             "sha": super::super::sha_of(&[sha, path]), "filename": path, "status": status, "additions": 1,
             "deletions": 0, "changes": 1, "blob_url": format!("{html}/blob/{sha}/{path}"),
             "raw_url": format!("{html}/raw/{sha}/{path}"),
             "contents_url": format!("{}/contents/{path}?ref={sha}", self.url(repository)), "patch": "@@ -0,0 +1 @@\n+1",
-        })
+        });
+        if let Some(before) = before {
+            shown["previous_filename"] = json!(before);
+        }
+        shown
     }
 }

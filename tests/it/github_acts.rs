@@ -1,0 +1,178 @@
+//! All that berth's client does on GitHub, as a table: the faults go through it, and what each act needs of a token.
+
+use super::{
+    github_client::{REPOSITORY, Site, login, pull, repo, sha, status},
+    github_reports::{became, check, deployment},
+};
+use berth::{
+    clients::{
+        Failure, Kind,
+        github::{DeploymentState, GitHub, Progress, Reaction, Revision, State},
+    },
+    rehearsal::github::{Grant, Level, Permission},
+};
+use futures::future::BoxFuture;
+
+/// What is there to act on.
+#[derive(Clone, Copy)]
+pub(crate) struct There {
+    comment: u64,
+    check: u64,
+    deployment: u64,
+}
+
+impl There {
+    pub(crate) async fn make(site: &Site) -> Self {
+        let comment = site.served.lock().github.comment(REPOSITORY, 1, "alice", "there").unwrap();
+        let github = site.github();
+        let check = github.create_check(&repo(), &sha(), &check(Progress::Running, 0)).await.unwrap();
+        let deployment = github.create_deployment(&repo(), &deployment()).await.unwrap().id;
+        Self { comment, check, deployment }
+    }
+}
+
+/// What is done, as a failure calls it, what it needs, and how it is done.
+pub(crate) struct Act {
+    pub(crate) doing: &'static str,
+    needs: &'static str,
+    pub(crate) act: for<'a> fn(&'a GitHub, There) -> BoxFuture<'a, Result<(), Failure>>,
+}
+
+macro_rules! act {
+    ($doing:literal, $needs:literal, |$github:ident, $there:ident| $act:expr) => {
+        Act {
+            doing: $doing,
+            needs: $needs,
+            act: |$github, $there| {
+                Box::pin(async move {
+                    let There { .. } = $there;
+                    $act.map(drop)
+                })
+            },
+        }
+    };
+}
+
+fn main() -> Revision {
+    Revision::Branch("main".parse().unwrap())
+}
+
+pub(crate) const ACTS: [Act; 19] = [
+    act!("read acme/web#1", "pull-requests: read", |github, there| github.pull(&pull(1)).await),
+    act!("list the files of acme/web#1", "pull-requests: read", |github, there| {
+        github.changed_files(&pull(1)).await
+    }),
+    act!("list the comments on acme/web#1", "pull-requests: read", |github, there| {
+        github.comments(&pull(1)).await
+    }),
+    act!("comment on acme/web#1", "pull-requests: write", |github, there| {
+        github.create_comment(&pull(1), "new").await
+    }),
+    act!("edit comment", "pull-requests: write", |github, there| {
+        github.edit_comment(&repo(), there.comment, "edited").await
+    }),
+    act!("delete comment", "pull-requests: write", |github, there| {
+        github.delete_comment(&repo(), there.comment).await
+    }),
+    act!("react to comment", "pull-requests: write", |github, there| {
+        github.react(&repo(), there.comment, Reaction::Seen).await
+    }),
+    act!("set the status \"berth\" of 111111111111 in acme/web", "statuses: write", |github, there| {
+        github.create_status(&repo(), &sha(), &status(State::Success)).await
+    }),
+    act!("read the statuses of 111111111111 in acme/web", "statuses: read", |github, there| {
+        github.latest_status(&repo(), &sha(), "berth").await
+    }),
+    act!("make the check \"berth\" of 111111111111 in acme/web", "checks: write", |github, there| {
+        github.create_check(&repo(), &sha(), &check(Progress::Running, 1)).await
+    }),
+    act!("update check", "checks: write", |github, there| {
+        github.update_check(&repo(), there.check, &check(Progress::Running, 1)).await
+    }),
+    act!("read the checks \"berth\" of 111111111111 in acme/web", "checks: read", |github, there| {
+        github.find_check(&repo(), &sha(), "berth", "acme/web#1").await
+    }),
+    act!("make a deployment of 111111111111 in acme/web", "deployments: write", |github, there| {
+        github.create_deployment(&repo(), &deployment()).await
+    }),
+    act!("list the deployments to \"pr-preview\" in acme/web", "deployments: read", |github, there| {
+        github.deployments(&repo(), "pr-preview", "acme/web#1", None).await
+    }),
+    act!("say what became of deployment", "deployments: write", |github, there| {
+        github.create_deployment_status(&repo(), there.deployment, &became(DeploymentState::Success)).await
+    }),
+    act!("list what became of deployment", "deployments: read", |github, there| {
+        github.deployment_statuses(&repo(), there.deployment).await
+    }),
+    act!("read \"berth.yaml\" of acme/web at refs/heads/main", "contents: read", |github, there| {
+        github.file(&repo(), "berth.yaml", &main()).await
+    }),
+    act!("list \"deploy\" of acme/web at refs/heads/main", "contents: read", |github, there| {
+        github.directory(&repo(), "deploy", &main()).await
+    }),
+    act!("list the branches of acme/web at 1111111", "contents: read", |github, there| {
+        github.branches_at(&repo(), &sha()).await
+    }),
+];
+
+/// What a token may do that may do everything but this.
+fn all_but(needed: &str) -> Grant {
+    let all = [
+        ("contents", Permission::Contents),
+        ("pull-requests", Permission::PullRequests),
+        ("statuses", Permission::Statuses),
+        ("checks", Permission::Checks),
+        ("deployments", Permission::Deployments),
+    ];
+    let (named, level) = needed.split_once(": ").unwrap();
+    assert!(all.iter().any(|(name, _)| *name == named), "{needed}");
+    let grant = Grant::workflow(REPOSITORY);
+    all.into_iter().fold(grant, |grant, (name, permission)| match (name == named, level) {
+        (false, _) => grant.may(permission, Level::Write),
+        (true, "write") => grant.may(permission, Level::Read),
+        (true, _) => grant,
+    })
+}
+
+#[tokio::test]
+async fn of_every_act_the_one_permission_that_is_missing_is_named() {
+    let site = Site::start().await;
+    let there = There::make(&site).await;
+    for Act { doing, needs, act } in &ACTS {
+        site.served.lock().github.add_token("ghs_little_canary", all_but(needs));
+        let failure = act(&site.by("ghs_little_canary"), there).await.expect_err(doing);
+        assert_eq!(failure.kind, Kind::Refused, "{doing}");
+        let told = site.told(&failure);
+        assert!(told.starts_with(&format!("could not {doing}")), "{told}");
+        assert!(told.ends_with(&format!("; the token needs `{needs}`")), "{told}");
+        assert_eq!(told.matches('`').count(), 2, "and no other: {told}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_named_is_enough() {
+    for Act { doing, needs, act } in &ACTS {
+        let site = Site::start().await;
+        let there = There::make(&site).await;
+        let (named, level) = needs.split_once(": ").unwrap();
+        let permission = match named {
+            "contents" => Permission::Contents,
+            "pull-requests" => Permission::PullRequests,
+            "statuses" => Permission::Statuses,
+            "checks" => Permission::Checks,
+            _ => Permission::Deployments,
+        };
+        let level = if level == "write" { Level::Write } else { Level::Read };
+        // A check is its app's, so it is the same app.
+        let grant = Grant::app("berth", &[REPOSITORY]).may(permission, level);
+        site.served.lock().github.add_token("ghs_enough", grant);
+        act(&site.by("ghs_enough"), there).await.expect(doing);
+    }
+}
+
+#[tokio::test]
+async fn who_may_see_a_repository_may_ask_what_people_may_do_there() {
+    let site = Site::start().await;
+    site.served.lock().github.add_token("ghs_nothing", Grant::workflow(REPOSITORY));
+    assert!(site.by("ghs_nothing").permission(&repo(), &login("alice")).await.is_ok());
+}
