@@ -33,6 +33,9 @@ pub struct Claim {
     wish: Wish,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     head: Option<HeadSha>,
+    /// Somebody asked for it by hand, so no filter takes it away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_hand: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reported: Option<Reported>,
     created: Timestamp,
@@ -120,6 +123,27 @@ pub struct Reported {
     pub head: Option<HeadSha>,
     /// When.
     pub at: Timestamp,
+    /// Whose results of tests the verdict rests on, if another job hands them in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<String>,
+    /// How long it took, in seconds.
+    #[serde(default)]
+    pub took: u64,
+    /// What was done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Told>,
+}
+
+/// What people were told of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Told {
+    /// Its name.
+    pub step: String,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+    /// What it came to.
+    pub detail: String,
 }
 
 fn add<T: Clone + PartialEq>(known: &mut Vec<T>, more: &[T]) {
@@ -176,6 +200,7 @@ impl Claim {
             state: State::Waiting { since: now, job: None },
             wish: Wish::Up,
             head,
+            by_hand: false,
             reported: None,
             created: now,
             expires: now.saturating_add(life).unwrap_or(Timestamp::MAX),
@@ -214,6 +239,10 @@ impl Claim {
     /// The commit that is wanted.
     pub fn head(&self) -> Option<&HeadSha> {
         self.head.as_ref()
+    }
+    /// Whether somebody asked for it by hand.
+    pub fn is_by_hand(&self) -> bool {
+        self.by_hand
     }
     /// What people were told last.
     pub fn reported(&self) -> Option<&Reported> {
@@ -270,6 +299,10 @@ impl Claim {
         }
         add(&mut old.hosts, &new.hosts);
         self
+    }
+    /// Asked for by hand.
+    pub fn asked_for(self) -> Self {
+        Self { by_hand: true, ..self }
     }
     /// Having told people.
     pub fn reporting(self, reported: Reported) -> Self {
@@ -345,7 +378,12 @@ impl Claim {
             (State::Freeing { .. }, Wish::Down) => Ok(Ending::Gone),
             (State::Freeing { .. }, Wish::Up) => {
                 let fresh = Self::first(self.holder, (uid, self.run), self.head, self.removal, now, life);
-                Ok(Ending::Anew(Self { generation: self.generation, reported: self.reported, ..fresh }))
+                Ok(Ending::Anew(Self {
+                    generation: self.generation,
+                    reported: self.reported,
+                    by_hand: self.by_hand,
+                    ..fresh
+                }))
             }
             _ => Err(self.illegal("gone", "only what has been freed ends")),
         }

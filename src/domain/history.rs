@@ -121,6 +121,12 @@ impl History {
         self
     }
 
+    /// Without what came of this commit: its tests run once more.
+    pub fn without(mut self, head: &HeadSha) -> Self {
+        self.results.remove(head.as_ref());
+        self
+    }
+
     fn size(&self) -> usize {
         serde_json::to_string(&self.results).map_or(0, |text| text.len())
     }

@@ -17,6 +17,8 @@ pub enum Occasion {
     Event,
     /// The time has come to look at everything.
     Sweep,
+    /// Somebody asked for it by hand, whatever the filters say.
+    UpNow,
     /// Somebody asked for its removal, without grace.
     DownNow,
 }
@@ -104,10 +106,10 @@ pub fn decide(
 ) -> Result<Intent, Illegal> {
     let Some(claim) = claim else {
         return Ok(match (occasion, wanted) {
-            (Occasion::Event, Wanted::Up(head)) => {
+            (Occasion::Event | Occasion::UpNow, Wanted::Up(head)) => {
                 let ids = (ids.uid, ids.run);
                 let claim = Claim::first(holder.clone(), ids, head, terms.removal.clone(), now, terms.life);
-                Intent::Take(claim, Then::Up)
+                Intent::Take(by_hand(claim, occasion), Then::Up)
             }
             _ => Intent::Leave(Why::NothingThere),
         });
@@ -118,8 +120,8 @@ pub fn decide(
     let ours = claim.taken(ids.run);
     let expired = claim.expires() <= now;
     Ok(match (occasion, wanted) {
-        (Occasion::Event, Wanted::Up(head)) => {
-            let ours = ours.wishing(Wish::Up).wanting(head).made_by(&terms.removal);
+        (Occasion::Event | Occasion::UpNow, Wanted::Up(head)) => {
+            let ours = by_hand(ours, occasion).wishing(Wish::Up).wanting(head).made_by(&terms.removal);
             // What is built anew has a whole life before it, or the next sweep would find its time over;
             // what stands keeps the life that it has.
             let anew = |ours: Claim| ours.expiring(now.saturating_add(terms.life).unwrap_or(Timestamp::MAX));
@@ -146,7 +148,7 @@ pub fn decide(
             State::Draining { .. } | State::Freeing { .. } => Intent::Take(ours, Then::Down),
             State::Cooling { until, .. } => finish(ours, *until, now),
         },
-        (Occasion::Event | Occasion::Sweep, Wanted::Down) => {
+        (Occasion::Event | Occasion::UpNow | Occasion::Sweep, Wanted::Down) => {
             let ours = ours.wishing(Wish::Down);
             match claim.state() {
                 State::Held { closed_at, .. } if !expired => {
@@ -172,6 +174,11 @@ pub fn decide(
             }
         }
     })
+}
+
+/// What was asked for by hand is wanted as long as it lives.
+fn by_hand(claim: Claim, occasion: Occasion) -> Claim {
+    if occasion == Occasion::UpNow { claim.asked_for() } else { claim }
 }
 
 /// Whoever meets a claim whose cooling is over may finish it.

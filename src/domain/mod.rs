@@ -10,6 +10,7 @@ pub mod names;
 
 pub mod name_server;
 
+pub mod duration;
 pub mod history;
 pub mod holder;
 
@@ -20,6 +21,9 @@ pub mod removal;
 
 pub mod intent;
 
+pub mod command;
+pub mod dispatch;
+pub mod event;
 pub mod payload;
 
 pub mod junit;

@@ -102,8 +102,13 @@ pub enum Outcome {
         /// Whose code it is, and what to do.
         why: String,
     },
-    /// Rightly nothing to do.
+    /// None is wanted, and none is there.
     Nothing {
+        /// Why.
+        why: String,
+    },
+    /// Nothing for this run to do or to judge; how the environment stands, others have told.
+    Unconcerned {
         /// Why.
         why: String,
     },
@@ -239,6 +244,7 @@ impl Outcome {
             | Outcome::Unknown { why, .. }
             | Outcome::WithoutSecrets { why }
             | Outcome::Nothing { why }
+            | Outcome::Unconcerned { why }
             | Outcome::Refused { why } => Some(why),
             Outcome::Ready
             | Outcome::AwaitingTests { .. }
@@ -264,7 +270,7 @@ impl Outcome {
             Outcome::Closing { .. } => "closing",
             Outcome::AwaitsApproval { .. } => "awaits-approval",
             Outcome::WithoutSecrets { .. } => "without-secrets",
-            Outcome::Nothing { .. } => "nothing",
+            Outcome::Nothing { .. } | Outcome::Unconcerned { .. } => "nothing",
             Outcome::Queued => "queued",
             Outcome::PoolFull => "pool-full",
             Outcome::Unknown { .. } => "unknown",

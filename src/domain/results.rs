@@ -21,6 +21,14 @@ pub struct Results {
     pub name: String,
 }
 
+impl Results {
+    /// One failure, in the name of all.
+    pub fn broken(name: &str, why: &str) -> Self {
+        let failure = Failure { name: name.to_owned(), message: why.to_owned(), at: None };
+        Self { failed: 1, failures: vec![failure], name: name.to_owned(), ..Self::default() }
+    }
+}
+
 /// More would not be read by anybody.
 pub const FAILURES: usize = 100;
 

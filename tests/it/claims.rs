@@ -1,7 +1,7 @@
 //! The claim: which transition each state allows, and what the document looks like to whoever reads it at night.
 
 use berth::domain::{
-    claim::{Claim, Ending, Illegal, ObjectName, ProviderKind, Removal, Reported, State, Wish},
+    claim::{Claim, Ending, Illegal, ObjectName, ProviderKind, Removal, Reported, State, Told, Wish},
     holder::{Holder, PullRequest},
     names::{ClaimUid, Generation, RunId},
     pool::Block,
@@ -301,7 +301,15 @@ fn what_was_drained_without_addresses_waits_for_some_when_it_is_taken_back() {
 
 #[test]
 fn a_carried_wish_makes_a_new_life_of_the_same_taking() {
-    let told = Reported { outcome: "removed".to_owned(), by: Generation::FIRST, head: None, at: at(4) };
+    let told = Reported {
+        outcome: "removed".to_owned(),
+        by: Generation::FIRST,
+        head: None,
+        at: at(4),
+        awaits: None,
+        took: 192,
+        phases: vec![Told { step: "cluster".to_owned(), millis: 124_000, detail: "k3s".to_owned() }],
+    };
     let [.., freeing] = in_each_state("acme/shop#42");
     let freed = freeing.taken(run("run-2")).taken(run("run-3")).reporting(told).wishing(Wish::Up);
     let claim = anew(freed.clone());
@@ -321,6 +329,9 @@ fn a_person_can_read_a_claim_at_night() {
         outcome: "ready".to_owned(),
         head: first("acme/shop#42").head().cloned(),
         at: "2026-01-05T12:07:31Z".parse().unwrap(),
+        awaits: None,
+        took: 192,
+        phases: vec![Told { step: "cluster".to_owned(), millis: 124_000, detail: "k3s".to_owned() }],
     };
     let claim = first("acme/shop#42").held(Some(pair())).unwrap().closed(at(1)).unwrap();
     let claim = claim.taken(run("6f1c-2")).wishing(Wish::Down).reporting(reported);
@@ -360,7 +371,15 @@ fn a_person_can_read_a_claim_at_night() {
         "at": "2026-01-05T12:07:31Z",
         "by": 1,
         "head": "0123456789abcdef0123456789abcdef01234567",
-        "outcome": "ready"
+        "outcome": "ready",
+        "phases": [
+          {
+            "detail": "k3s",
+            "millis": 124000,
+            "step": "cluster"
+          }
+        ],
+        "took": 192
       },
       "run": "6f1c-2",
       "schema": 1,
@@ -421,6 +440,9 @@ fn all_sorts() -> Vec<Claim> {
             by: Generation::FIRST,
             head: None,
             at: at(1),
+            awaits: Some("cypress".to_owned()),
+            took: 192,
+            phases: vec![Told { step: "cluster".to_owned(), millis: 124_000, detail: "k3s".to_owned() }],
         }));
     }
     claims

@@ -13,7 +13,7 @@ use std::fmt::Write;
 
 const US: &str = "acme/shop#42";
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
-const OCCASIONS: [Occasion; 3] = [Occasion::Event, Occasion::Sweep, Occasion::DownNow];
+const OCCASIONS: [Occasion; 4] = [Occasion::Event, Occasion::UpNow, Occasion::Sweep, Occasion::DownNow];
 
 fn terms() -> Terms {
     Terms { life: LIFE, grace: GRACE, reuse_after: SignedDuration::from_mins(10), removal: removal() }

@@ -62,8 +62,31 @@ pub enum Action {
     ReadyForReview,
     /// It is a draft again.
     ConvertedToDraft,
+    /// Its title, its text or its base has changed.
+    Edited {
+        /// Whether it goes into another branch now.
+        moved: bool,
+    },
     /// Anything else, in GitHub's word.
     Other(String),
+}
+
+impl Action {
+    /// In GitHub's word.
+    pub fn word(&self) -> &str {
+        match self {
+            Action::Opened => "opened",
+            Action::Reopened => "reopened",
+            Action::Synchronize => "synchronize",
+            Action::Closed => "closed",
+            Action::Labeled => "labeled",
+            Action::Unlabeled => "unlabeled",
+            Action::ReadyForReview => "ready_for_review",
+            Action::ConvertedToDraft => "converted_to_draft",
+            Action::Edited { .. } => "edited",
+            Action::Other(word) => word,
+        }
+    }
 }
 
 /// How a pull request stood when the event was made.

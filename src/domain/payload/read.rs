@@ -110,10 +110,13 @@ pub(super) fn pull(body: &[u8]) -> Result<Pull, Unreadable> {
         number: PrNumber,
         pull_request: RawPull,
         label: Option<RawLabel>,
+        // Before: what is not there has not changed.
+        #[serde(default)]
+        changes: Value,
         #[serde(flatten)]
         around: Around,
     }
-    let Raw { action, number, pull_request: pull, label, around } = serde_json::from_slice(body)?;
+    let Raw { action, number, pull_request: pull, label, changes, around } = serde_json::from_slice(body)?;
     if number != pull.number {
         return Err(wrong(format!("it is about {number} and about {}", pull.number)));
     }
@@ -146,6 +149,7 @@ pub(super) fn pull(body: &[u8]) -> Result<Pull, Unreadable> {
             "unlabeled" => Action::Unlabeled,
             "ready_for_review" => Action::ReadyForReview,
             "converted_to_draft" => Action::ConvertedToDraft,
+            "edited" => Action::Edited { moved: changes.get("base").is_some() },
             _ => Action::Other(word(action)?),
         },
         label: label.map(|label| label.name),
