@@ -6,7 +6,6 @@ use super::{
     app_values::{ImageName, Placeholders, VariableName},
     checks::{self, Health, Tests},
     defaults,
-    duration::Duration,
     file::{At, Layer, TimeoutsLayer},
     filter::{self, Filter, Skip},
     layers::{Found, Layers, Origin},
@@ -16,6 +15,7 @@ use super::{
     source::{self, Source},
     values::{HostLabel, Namespace, ProviderName},
 };
+use crate::domain::duration::Duration;
 use crate::{
     domain::{
         plan::StepName,

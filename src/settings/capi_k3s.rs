@@ -13,7 +13,6 @@ use super::{
     Cluster, PoolSettings,
     app_values::ObjectName,
     defaults,
-    duration::Duration,
     file::{KubeVipLayer, ProviderLayer},
     layers::Found,
     pools,
@@ -21,6 +20,7 @@ use super::{
     providers::{Around, Inside, Keys, length},
     values::PoolName,
 };
+use crate::domain::duration::Duration;
 use crate::errors::UserError;
 use jiff::SignedDuration;
 use std::{collections::BTreeMap, path::PathBuf};

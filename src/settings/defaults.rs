@@ -8,7 +8,7 @@ pub(super) use provider::*;
 
 use super::address::VaultPath;
 use super::values::{Namespace, PoolName, WhenFull};
-use crate::domain::pool::Range;
+use crate::domain::{names::LabelName, pool::Range};
 use jiff::SignedDuration;
 use std::num::NonZeroU8;
 
@@ -102,6 +102,14 @@ pub(super) const CLUSTER: SignedDuration = SignedDuration::from_mins(15);
 pub(super) const STEP: SignedDuration = SignedDuration::from_mins(5);
 /// How long an app file may let a step take, if the platform says nothing longer.
 pub(super) const LONGEST_STEP: SignedDuration = SignedDuration::from_hours(2);
+/// The name of the commit status.
+pub(super) const STATUS: &str = "berth";
+/// By which label a maintainer lets the code of a fork in.
+pub(super) const APPROVAL_LABEL: &str = "berth-approved";
+/// The same as a label.
+pub(super) fn approval_label() -> LabelName {
+    APPROVAL_LABEL.parse().expect("a label of letters")
+}
 /// Bots, whose runs have no secrets.
 pub(super) const SKIPPED_AUTHORS: [&str; 1] = ["dependabot[bot]"];
 /// Whether drafts get no environment.

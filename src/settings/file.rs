@@ -6,16 +6,19 @@
 
 use super::{
     address::{VaultAddress, VaultPath},
-    app_values::VariableName,
+    app_values::{Pattern, VariableName},
     defaults,
-    duration::Duration,
     secrets::AppSecrets,
     values::{
         Exclusion, FilePath, HostLabel, Limit, Namespace, PoolName, ProviderName, Secret, Size, Switch,
         Version, WhenFull, Word,
     },
 };
-use crate::domain::{names::ContextName, pool::Range};
+use crate::domain::duration::Duration;
+use crate::domain::{
+    names::{ContextName, LabelName},
+    pool::Range,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, collections::BTreeMap};
@@ -133,6 +136,8 @@ keys!(
         pools: BTreeMap<PoolName, PoolLayer>,
         /// The names of environments in DNS.
         dns: DnsLayer,
+        /// What berth is to GitHub.
+        github: GitHubLayer,
         /// By name, the ways in which environments are made real.
         providers: BTreeMap<ProviderName, At<ProviderLayer>>,
         /// Which provider an app's environments are made by. Default: the only one.
@@ -314,6 +319,46 @@ keys!(
         /// What a run does when no block is free.
         #[schemars(extend("default" = defaults::WHEN_FULL.to_string()))]
         when_full: At<WhenFull>,
+    }
+);
+
+keys!(
+    /// What berth is to GitHub.
+    GitHubLayer {
+        /// Repositories whose pull requests get environments: `acme/*`. Default: the one that the run is of.
+        repositories: At<Vec<Pattern>>,
+        /// The name of the commit status: the one to require.
+        #[schemars(extend("default" = defaults::STATUS))]
+        status: At<Word>,
+        /// By which label a maintainer lets the code of a fork in, at the commit that it has then.
+        #[schemars(extend("default" = defaults::APPROVAL_LABEL))]
+        approval_label: At<LabelName>,
+        /// What dispatches are called.
+        dispatch: DispatchLayer,
+        /// The app as which berth speaks. Default: the token that it is given.
+        app: At<GitHubAppLayer>,
+    }
+);
+
+keys!(
+    /// What dispatches are called. Default: `berth`, and what they were called of old.
+    DispatchLayer {
+        /// Those that ask for an environment.
+        up: At<Vec<Word>>,
+        /// Those that ask for its removal.
+        down: At<Vec<Word>>,
+        /// Those whose payload says it: `{"berth": {"command": "up", "repository": "acme/shop", "number": 42}}`.
+        typed: At<Vec<Word>>,
+    }
+);
+
+keys!(
+    /// A GitHub App.
+    GitHubAppLayer {
+        /// Its id: a number.
+        id: At<Word>,
+        /// Where its private key is: `vault:PATH#KEY`, below `store.vault.mount`, or `file:PATH`.
+        key: At<Word>,
     }
 );
 

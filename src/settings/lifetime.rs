@@ -4,10 +4,10 @@
 
 use super::{
     defaults,
-    duration::Duration,
     file::{At, Layer},
     layers::{Layers, Origin},
 };
+use crate::domain::duration::Duration;
 use crate::errors::UserError;
 use jiff::SignedDuration;
 

@@ -12,11 +12,12 @@ mod capi_k3s;
 mod checks;
 mod defaults;
 mod dns;
-mod duration;
+
 mod environment;
 mod file;
 mod filter;
 mod find;
+mod github;
 mod layers;
 mod lifetime;
 mod nearest;
@@ -32,6 +33,7 @@ mod values;
 mod variables;
 mod vault;
 
+pub use crate::domain::duration::Duration;
 pub use address::{BadAddress, VaultAddress, VaultPath};
 pub use amounts::{Bytes, Cidr, Prefix, VmIds};
 pub use app::{App, Deploy, Timeouts, Var};
@@ -39,10 +41,10 @@ pub use app_values::{ChartRepository, ImageName, ObjectName, Pattern, Placeholde
 pub use capi_k3s::{BuiltIn, CapiK3s, KubeVip, Machine, Manifests, Network};
 pub use checks::{Ca, Health, Run, Tests};
 pub use dns::Dns;
-pub use duration::Duration;
 pub use environment::Environment;
 pub use file::schema;
-pub use filter::{Filter, Skip};
+pub use filter::{Filter, Like, Skip, knows};
+pub use github::{AppOnGitHub, GitHubSettings, Key};
 pub use lifetime::Lifetime;
 pub use placeholders::{built_in_names, explain, host_variable};
 pub use pools::PoolSettings;
@@ -73,6 +75,8 @@ use std::{
 pub enum Trust {
     /// It comes with the code under review: only app keys.
     App,
+    /// The same, but it is a small team's one file: its platform keys count as the base branch has them, and only there.
+    AppOfOne,
     /// It is the user's own and may hold the platform's keys too, as long as no platform file is named.
     Both,
 }
@@ -105,10 +109,28 @@ pub struct Sources<'a> {
     pub platform: Option<PathBuf>,
     /// `--config`, else `BERTH_CONFIG`, else `berth.yaml`, else `.github/berth.yaml`, else none.
     pub config: Option<PathBuf>,
+    /// The platform's keys of a small team's one file, as the base branch has it; counts where no platform file is named.
+    pub base: Option<Base>,
     /// How far the app file is trusted.
     pub trust: Trust,
     /// The command line.
     pub flags: Flags,
+}
+
+/// A small team's one file, as the branch has it that a pull request goes into.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// For messages: `berth.yaml of acme/shop at main`.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+    /// Where the files are that it names.
+    pub directory: PathBuf,
+}
+
+/// The commit status where no settings could be read.
+pub fn default_status() -> &'static str {
+    defaults::STATUS
 }
 
 /// All settings, valid.
@@ -124,6 +146,8 @@ pub struct Settings {
     pub dns: Dns,
     /// The ways in which environments are made real; none where no platform is known.
     pub providers: BTreeMap<ProviderName, ProviderSettings>,
+    /// What berth is to GitHub.
+    pub github: GitHubSettings,
     /// What the app says of itself.
     pub app: App,
 }
@@ -141,7 +165,8 @@ impl Settings {
         let around = Around { pools: &pools, life: lifetime.max, names: &names };
         let providers = providers::resolve(&layers, &around)?;
         let app = app::resolve(&layers, &providers, secrets::reach(&store), names)?;
-        let settings = Self { store, lifetime, pools, dns, providers, app };
+        let github = github::resolve(&layers)?;
+        let settings = Self { store, lifetime, pools, dns, providers, github, app };
         layers.seals()?;
         Ok(settings)
     }
@@ -167,6 +192,11 @@ fn read(sources: &Sources<'_>) -> Result<Layers> {
         layers.0.push(in_file(directory, &platform, &text, Trust::Both, Origin::Platform)?);
         // Whoever names a platform file has said where the platform's keys are.
         trust = Trust::App;
+    } else if let Some(Base { name, text, directory }) = &sources.base {
+        let layer = parse::of_platform(name, text)?;
+        let (base, root) = (directory.clone(), directory.clone());
+        layers.0.push(Sourced { origin: Origin::Platform, name: name.clone(), base, root, layer });
+        trust = Trust::AppOfOne;
     }
     let config = sources.config.clone().or_else(|| environment.path(variables::CONFIG));
     let app = match config {
@@ -174,7 +204,7 @@ fn read(sources: &Sources<'_>) -> Result<Layers> {
         None => find::app_file(directory)?.map(|(name, text)| (text, name.to_owned())),
     };
     if let Some((text, name)) = app {
-        let origin = if trust == Trust::App { Origin::App } else { Origin::Both };
+        let origin = if trust == Trust::Both { Origin::Both } else { Origin::App };
         layers.0.push(in_file(directory, &name, &text, trust, origin)?);
     }
     layers.0.extend(variables::layers(environment, directory)?);

@@ -8,7 +8,6 @@ use super::{
     app_values::ObjectName,
     capi_k3s::{self, CapiK3s},
     defaults,
-    duration::Duration,
     file::{ArgoCdLayer, At, ClusterLayer, Layer, PostgresLayer, ProviderLayer, VaultTokenLayer},
     layers::{Found, Layers, Place},
     nearest::nearest,
@@ -19,6 +18,7 @@ use super::{
     store,
     values::{Namespace, PoolName, ProviderName},
 };
+use crate::domain::duration::Duration;
 use crate::errors::UserError;
 use jiff::SignedDuration;
 use std::{

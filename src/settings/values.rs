@@ -3,8 +3,11 @@
 //! Each is parsed from its text, however YAML would have typed it: `range`, `15m` and `0644` mean what they say.
 //! Must never: print a secret.
 
-use crate::domain::names::{ContextName, DnsName, EnvironmentName, LabelName, Login, Malformed};
-use crate::domain::pool::Range;
+use crate::domain::{
+    duration::Duration,
+    names::{ContextName, DnsName, EnvironmentName, LabelName, Login, Malformed},
+    pool::Range,
+};
 use secrecy::SecretString;
 use std::{fmt, net::Ipv4Addr, num::NonZeroU8, path::PathBuf, str::FromStr};
 
@@ -111,6 +114,11 @@ label!(
     "host label"
 );
 
+leaf!(Duration, {
+    "type": "string",
+    "minLength": 2,
+    "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
+});
 schema!(Range, {"type": "string", "examples": ["192.168.1.140-192.168.1.149", "192.168.1.0/28"]});
 schema!(ContextName, {"type": "string", "minLength": 1});
 schema!(DnsName, {"type": "string", "minLength": 1, "maxLength": 253});

@@ -27,7 +27,18 @@ pub(super) const PLATFORM: &str = "BERTH_PLATFORM";
 pub(super) const CONFIG: &str = "BERTH_CONFIG";
 
 /// What the program and its tests read beside the configuration.
-const OTHERS: [&str; 5] = [CONFIG, PLATFORM, "BERTH_OUTPUT", "BERTH_BIN", "BERTH_REQUIRE_BENCH"];
+const OTHERS: [&str; 10] = [
+    CONFIG,
+    PLATFORM,
+    "BERTH_OUTPUT",
+    "BERTH_BIN",
+    "BERTH_REQUIRE_BENCH",
+    "BERTH_COMMAND",
+    "BERTH_ENVIRONMENT",
+    "BERTH_JUNIT",
+    "BERTH_NAME",
+    "BERTH_GITHUB_TOKEN",
+];
 
 /// One layer for each variable, `BERTH_STORE` last.
 pub(super) fn layers(environment: &Environment, directory: &Path) -> Result<Vec<Sourced>, UserError> {

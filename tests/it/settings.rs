@@ -3,8 +3,8 @@
 use berth::{
     errors::{self, Exit},
     settings::{
-        Auth, Cluster, Duration, Environment, Flags, Jwt, ProviderSettings, SecretId, Settings, Sources,
-        Store, Trust, WhenFull, schema,
+        Auth, Base, Cluster, Duration, Environment, Flags, Jwt, ProviderSettings, SecretId, Settings,
+        Sources, Store, Trust, WhenFull, schema,
     },
 };
 use insta::assert_snapshot;
@@ -17,6 +17,7 @@ pub(crate) struct Case {
     variables: Vec<(&'static str, &'static str)>,
     platform: Option<PathBuf>,
     config: Option<PathBuf>,
+    base: Option<Base>,
     trust: Trust,
     flags: Flags,
 }
@@ -27,6 +28,7 @@ pub(crate) fn case() -> Case {
         variables: vec![("HOME", "/home/ann")],
         platform: None,
         config: None,
+        base: None,
         trust: Trust::App,
         flags: Flags::default(),
     }
@@ -53,6 +55,17 @@ impl Case {
     pub(crate) fn both(self, text: &str) -> Self {
         Self { trust: Trust::Both, ..self.app(text) }
     }
+    /// A small team's one file as the base branch has it, with the files that it names beside it.
+    pub(crate) fn base(mut self, text: &str) -> Self {
+        let directory = self.path().join("base");
+        fs::create_dir_all(&directory).unwrap();
+        self.base = Some(Base {
+            name: "berth.yaml of acme/shop at main".to_owned(),
+            text: text.to_owned(),
+            directory,
+        });
+        self
+    }
     pub(crate) fn var(mut self, name: &'static str, value: &'static str) -> Self {
         self.variables.push((name, value));
         self
@@ -66,6 +79,7 @@ impl Case {
             directory: self.directory.path(),
             platform: self.platform.clone(),
             config: self.config.clone(),
+            base: self.base.clone(),
             trust: self.trust,
             flags: self.flags.clone(),
         })

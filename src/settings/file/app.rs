@@ -3,10 +3,10 @@
 use super::super::{
     app_values::{ChartRepository, ImageName, ObjectName, Pattern, Placeholders, Release, Status, Values},
     defaults,
-    duration::Duration,
     values::{FilePath, Namespace, Switch, Word},
 };
 use super::At;
+use crate::domain::duration::Duration;
 use crate::domain::names::{LabelName, Login};
 use schemars::JsonSchema;
 use serde::Deserialize;

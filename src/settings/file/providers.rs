@@ -5,7 +5,6 @@ use super::super::{
     amounts::{Address, Amount, Bytes, Cidr, Count, Port, Prefix, Resolver, VmId, VmIds},
     app_values::ObjectName,
     defaults,
-    duration::Duration,
     provider_values::{
         DiskFormat, ImageReference, LabelKey, LabelValue, NetworkModel, ProviderKind, ProxmoxName,
         SecretName, ServerVersion, SshKey, TokenRole,
@@ -16,6 +15,7 @@ use super::{
     At,
     app::{SecretLayer, SourceLayer},
 };
+use crate::domain::duration::Duration;
 use crate::domain::names::{ContextName, DnsName};
 use schemars::JsonSchema;
 use serde::Deserialize;
