@@ -14,7 +14,7 @@ use crate::{
         report::{Outcome, Report, Status},
         results::Results,
     },
-    reporters::words::{count, moment, span},
+    reporters::words::{count, first, moment, span},
 };
 use foreign::{block, code, host, html, link};
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +22,8 @@ use std::collections::BTreeSet;
 
 /// Bytes of a comment. GitHub takes 65,536 characters, and what is beyond is refused as a whole.
 pub const BYTES: usize = 60_000;
+/// Bytes of a table in a summary, which GitHub takes up to a MiB.
+const LISTING: usize = 900_000;
 /// Of those, what an error says in full.
 const WHY: usize = 4_000;
 /// Of those, what is between the parts.
@@ -116,6 +118,11 @@ pub fn body(report: &Report, now: Timestamp, beside: &Beside) -> String {
     body
 }
 
+/// A table as it stands on a terminal, below a heading of ours.
+pub fn listing(heading: &str, table: &str) -> String {
+    format!("### {heading}\n\n{}\n", block(table, LISTING))
+}
+
 fn details(summary: &str, inner: &str) -> String {
     format!("\n<details><summary>{summary}</summary>\n\n{inner}\n</details>\n")
 }
@@ -165,9 +172,13 @@ fn said<'a>(report: &'a Report, now: Timestamp, beside: &Beside) -> Said<'a> {
                 commit(report).map_or(String::new(), |head| format!(" of {head}"))
             ),
             format!(
-                "This code comes from a fork. A maintainer who has read it sets the label {}; \
-                 a push takes the approval back.",
-                code(label)
+                "This code comes from a fork. A maintainer who has read it lets it in by the label {}{}. \
+                 A push takes that back.",
+                code(label),
+                report
+                    .head_sha
+                    .as_ref()
+                    .map_or(String::new(), |head| format!(", or by {}", code(&format!("/berth up {head}"))))
             ),
         ),
         Some(Outcome::WithoutSecrets { why }) => Said {
@@ -175,7 +186,9 @@ fn said<'a>(report: &'a Report, now: Timestamp, beside: &Beside) -> Said<'a> {
             text: code(first(why)),
             detail: more_than_a_line(why),
         },
-        Some(Outcome::Nothing { why }) => plain("✅ Nothing to do".to_owned(), code(why)),
+        Some(Outcome::Nothing { why } | Outcome::Unconcerned { why }) => {
+            plain("✅ Nothing to do".to_owned(), code(why))
+        }
         Some(Outcome::Queued) => parts::queued(beside.queue.as_ref(), now),
         Some(Outcome::PoolFull) => plain(
             "❌ No addresses are free".to_owned(),
@@ -215,17 +228,31 @@ fn tests_failed<'a>(report: &'a Report, beside: &Beside) -> Said<'a> {
         let verdict = format!("❌ Its tests failed{}", is_up(report));
         return Said { verdict, text: joined([commit(report), log(beside)]), detail: Detail::None };
     };
+    let (numbers, table) = counted(results, beside);
+    Said {
+        verdict: format!("❌ {} failed{}", count(results.failed, "test"), is_up(report)),
+        text: format!("{}\n\n{table}", joined([commit(report), Some(numbers), log(beside)])),
+        detail: Detail::None,
+    }
+}
+
+/// What tests came to, without what is around them.
+pub fn tests(results: &Results, beside: &Beside) -> String {
+    if results.failed == 0 {
+        return passed(results);
+    }
+    let (numbers, table) = counted(results, beside);
+    format!("{numbers}\n\n{table}")
+}
+
+fn counted(results: &Results, beside: &Beside) -> (String, String) {
     let (table, new) = parts::failures(results, beside.base.as_ref());
     let new = new.map_or(String::new(), |new| format!(" ({new} new)"));
     let mut numbers = format!("{} passed, **{} failed**{new}", results.passed, results.failed);
     if results.skipped > 0 {
         numbers = format!("{numbers}, {} skipped", results.skipped);
     }
-    Said {
-        verdict: format!("❌ {} failed{}", count(results.failed, "test"), is_up(report)),
-        text: format!("{}\n\n{table}", joined([commit(report), Some(numbers), log(beside)])),
-        detail: Detail::None,
-    }
+    (numbers, table)
 }
 
 /// An error that takes more than the line in which it is told.
@@ -283,11 +310,6 @@ fn ends(report: &Report, now: Timestamp, beside: &Beside) -> Option<String> {
 
 fn log(beside: &Beside) -> Option<String> {
     beside.log.as_ref().map(|url| link("log", url))
-}
-
-/// The first line of an error.
-fn first(why: &str) -> &str {
-    why.trim().lines().next().unwrap_or_default()
 }
 
 /// What a diagnosis is about, above its evidence.

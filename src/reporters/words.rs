@@ -2,6 +2,7 @@
 //!
 //! Must never: let a text from outside bring along a line's end, or a character that is obeyed instead of shown.
 
+use crate::domain::plan::StepName;
 use jiff::Timestamp;
 
 /// As long as a thing takes: `38 s`, `2 m 04 s`, `1 h 30 m`, `3 d 2 h`.
@@ -73,4 +74,30 @@ pub(super) fn cut(text: &str, bytes: usize) -> &str {
 /// The end of a text, of so many bytes at most.
 pub(super) fn tail(text: &str, bytes: usize) -> &str {
     &text[text.ceil_char_boundary(text.len().saturating_sub(bytes))..]
+}
+
+/// The first line of an error.
+pub(super) fn first(why: &str) -> &str {
+    why.trim().lines().next().unwrap_or_default()
+}
+
+/// `gave up after 15 m`, where that is what the error says first.
+pub(super) fn gave_up(step: StepName, why: &str) -> String {
+    let after = first(why).strip_prefix(&format!("{step} gave up after "));
+    let time = after.and_then(|rest| rest.split(',').next()).filter(|time| {
+        time.len() < 20 && time.chars().all(|c| c.is_ascii_digit() || c == ' ' || "dhms".contains(c))
+    });
+    time.map_or_else(|| "failed".to_owned(), |time| format!("gave up after {time}"))
+}
+
+/// `1st`, `22nd`, `113th`.
+pub(super) fn ordinal(number: u32) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }

@@ -360,7 +360,11 @@ async fn a_step_that_could_not_be_verified_says_so() {
 async fn its_last_word_is_shown_before_a_run_ends() {
     let (paper, clock) = (Paper::default(), Clock::stepped(began()));
     let terminal = Terminal::new(Box::new(paper.clone()), LOG, "", clock);
-    let telling = Reporters::new(vec![Arc::new(terminal)]).start(running(""), &Mask::default());
+    let telling = Reporters::new(vec![Arc::new(terminal)]).start(
+        running(""),
+        &Mask::default(),
+        &berth::clock::Clock::system(),
+    );
     telling.say(|all| *all = report(Some(Outcome::Ready)));
     telling.finish(Duration::from_secs(10)).await;
     assert!(paper.take().ends_with("Ready in 3 m 12 s: https://pr-42-shop.preview.example.com\n"));

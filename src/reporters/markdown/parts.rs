@@ -3,7 +3,7 @@
 //! Must never: promise what was not seen: "nothing left" is said only where every step has proven it.
 
 use super::{
-    Base, Detail, Queue, Said, code, commit, first,
+    Base, Detail, Queue, Said, code, commit,
     foreign::{SPAN, cell},
     in_full, more_than_a_line, seen,
 };
@@ -13,7 +13,7 @@ use crate::{
         report::{Phase, Report, Status},
         results::Results,
     },
-    reporters::words::{moment, span},
+    reporters::words::{first, gave_up, moment, ordinal, span},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::net::Ipv4Addr;
@@ -109,15 +109,6 @@ fn likely(report: &Report) -> Option<String> {
     let found = report.diagnosis.as_ref()?;
     let (object, detail) = (code(&found.object), code(&found.detail));
     Some(format!("**Likely cause: {}.** {object}: {detail}; {}.", found.cause, found.advice))
-}
-
-/// `gave up after 15 m`, where that is what the error says first.
-fn gave_up(step: StepName, why: &str) -> String {
-    let after = first(why).strip_prefix(&format!("{step} gave up after "));
-    let time = after.and_then(|rest| rest.split(',').next()).filter(|time| {
-        time.len() < 20 && time.chars().all(|c| c.is_ascii_digit() || c == ' ' || "dhms".contains(c))
-    });
-    time.map_or_else(|| "failed".to_owned(), |time| format!("gave up after {time}"))
 }
 
 /// Whether a step was begun at all.
@@ -242,16 +233,4 @@ pub(super) fn queued<'a>(queue: Option<&Queue>, now: Timestamp) -> Said<'a> {
         text: format!("All {taken} blocks are taken. {promise}\n\n| block | frees |\n|---|---|\n{rows}"),
         detail: Detail::None,
     }
-}
-
-/// `1st`, `22nd`, `113th`.
-fn ordinal(number: u32) -> String {
-    let ending = match (number % 10, number % 100) {
-        (_, 11..=13) => "th",
-        (1, _) => "st",
-        (2, _) => "nd",
-        (3, _) => "rd",
-        _ => "th",
-    };
-    format!("{number}{ending}")
 }

@@ -60,7 +60,7 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
             vec![format!("Waits for approval: a maintainer sets the label {}", line(label, BYTES))]
         }
         Outcome::WithoutSecrets { why } => told("Left alone, for lack of secrets", why),
-        Outcome::Nothing { why } => told("Nothing to do", why),
+        Outcome::Nothing { why } | Outcome::Unconcerned { why } => told("Nothing to do", why),
         Outcome::Queued => {
             vec!["Queued: no addresses are free; it starts by itself when some are".to_owned()]
         }
