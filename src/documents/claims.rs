@@ -12,8 +12,12 @@ use crate::{
     errors::{Exit, UserError},
 };
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
+
+/// So many extensions one transition gives way to.
+const EXTENSIONS: usize = 5;
 
 /// All claims of a store.
 #[derive(Clone)]
@@ -160,8 +164,34 @@ impl Claims {
                 (fence.claim, fence.version) = (claim, version);
                 Ok(Check::Current)
             }
-            Err(NotWritten::Conflict) => Ok(Check::Superseded),
+            Err(NotWritten::Conflict) => self.over_an_extension(fence, claim).await,
             Err(NotWritten::Unknown(error)) => Err(error),
+        }
+    }
+
+    /// Somebody may have let it live longer meanwhile, which takes the claim from nobody.
+    async fn over_an_extension(&self, fence: &mut Fence, claim: Claim) -> Result<Check> {
+        for _ in 0..EXTENSIONS {
+            let basis = self.read(&fence.name()).await?;
+            let Some(now) = basis.claim().filter(|now| fence.stands(now)) else { break };
+            let claim = claim.clone().expiring(now.expires());
+            match self.write(&claim, &basis.version).await {
+                Ok(version) => {
+                    (fence.claim, fence.version) = (claim, version);
+                    return Ok(Check::Current);
+                }
+                Err(NotWritten::Conflict) => {}
+                Err(NotWritten::Unknown(error)) => return Err(error),
+            }
+        }
+        Ok(Check::Superseded)
+    }
+
+    /// Lets an environment live longer, or shorter, in whoever's hands it is.
+    pub async fn extend(&self, basis: &Basis, until: Timestamp) -> Result<(), NotWritten> {
+        match basis.claim() {
+            Some(claim) => self.write(&claim.clone().expiring(until), &basis.version).await.map(drop),
+            None => Err(NotWritten::Conflict),
         }
     }
 

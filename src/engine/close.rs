@@ -8,7 +8,7 @@ use super::{Opened, Protocol, hold::Change};
 use crate::{
     documents::claims::{Check, Fence},
     domain::{
-        claim::{Ending, State, Wish},
+        claim::{Claim, Ending, State, Wish},
         holder::Holder,
         intent::{Occasion, Then, Wanted, Why},
     },
@@ -129,7 +129,7 @@ impl Protocol {
     pub async fn finish(
         &self,
         holder: &Holder,
-        wanted: impl AsyncFn() -> Result<Wanted>,
+        wanted: impl AsyncFn(Option<&Claim>) -> Result<Wanted>,
         presence: impl AsyncFn() -> Result<Presence>,
     ) -> Result<Option<Freed>> {
         match self.open(holder, Occasion::Sweep, wanted).await? {

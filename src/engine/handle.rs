@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
+        claim::Claim,
         holder::Holder,
         intent::{Occasion, Wanted, Why},
         names::HeadSha,
@@ -52,14 +53,28 @@ pub struct Asked {
     pub wanted: Wanted,
     /// The commit that merging it would make, if it is made.
     pub merge: Option<HeadSha>,
+    /// Why it is not wanted though it is open, for people.
+    pub why: Option<String>,
 }
 
 /// Knows what holders want: for a pull request, GitHub does.
 #[async_trait(?Send)]
 pub trait Wishes {
-    /// Asked anew at each try.
-    async fn of(&self, holder: &Holder) -> Result<Asked>;
+    /// Asked anew at each try, after its claim was read.
+    async fn of(&self, holder: &Holder, claim: Option<&Claim>) -> Result<Asked>;
 }
+
+/// What is wanted is not for this run to bring about; the outcome says why.
+#[derive(Debug)]
+pub struct Declined(pub Outcome);
+
+impl std::fmt::Display for Declined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.word())
+    }
+}
+
+impl std::error::Error for Declined {}
 
 /// Says which names lead to a holder's environment.
 pub type HostsOf = Box<dyn Fn(&Holder) -> Result<Hosts>>;
@@ -86,21 +101,34 @@ pub struct Engine {
     pub when_full: WhenFull,
     /// The provider's name, for the report.
     pub provider: Option<String>,
+    /// Which report of tests another job hands in, if one does.
+    pub awaits: Option<String>,
 }
 
 impl Engine {
     /// One event, to its end: `stop` ends with the number of the signal that ends the run.
     pub async fn handle(&self, event: &Event, stop: impl Future<Output = u8>) -> Report {
+        self.telling(&event.holder, async |telling| self.attempt(event, telling).await, stop).await
+    }
+
+    /// What is done, told from its begin to its end.
+    pub(super) async fn telling(
+        &self,
+        holder: &Holder,
+        attempt: impl AsyncFnOnce(&Telling) -> Result<Outcome>,
+        stop: impl Future<Output = u8>,
+    ) -> Report {
         let clock = &self.protocol.pools.clock;
-        let first = Report { provider: self.provider.clone(), ..Report::new(&event.holder, clock.now()) };
-        let telling = self.reporters.start(first, &self.mask);
+        let first = Report { provider: self.provider.clone(), ..Report::new(holder, clock.now()) };
+        let telling = self.reporters.start(first, &self.mask, clock);
         let (outcome, within) = tokio::select! {
-            outcome = self.attempt(event, &telling) => (outcome.unwrap_or_else(failed), WORDS),
+            outcome = attempt(&telling) => (outcome.unwrap_or_else(|error| outcome_of(&error)), WORDS),
             signal = stop => (Outcome::Interrupted { signal }, LAST_WORD),
         };
         telling.say(|report| {
             report.outcome = Some(outcome);
-            report.ended = Some(clock.now());
+            // What is told once more has ended before.
+            report.ended = report.ended.or(Some(clock.now()));
         });
         telling.finish(within).await
     }
@@ -115,15 +143,21 @@ impl Engine {
         let mut occasion = event.occasion;
         loop {
             telling.phase(CLAIM, Status::Running, "", clock.now());
-            let merge = Mutex::new(None);
-            let wanted = async || {
-                let asked = self.wishes.of(&event.holder).await?;
+            let (merge, unwanted) = (Mutex::new(None), Mutex::new(None));
+            let wanted = async |claim: Option<&Claim>| {
+                let asked = self.wishes.of(&event.holder, claim).await?;
                 *merge.lock().unwrap_or_else(PoisonError::into_inner) = asked.merge;
+                *unwanted.lock().unwrap_or_else(PoisonError::into_inner) = asked.why;
                 Ok(asked.wanted)
             };
             let opened = self.patiently(async || self.protocol.open(&event.holder, occasion, &wanted).await);
             let (fence, then) = match opened.await? {
                 Opened::Taken(fence, then) => (fence, then),
+                Opened::Left(Why::NothingThere) => {
+                    let why = unwanted.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    let why = why.unwrap_or_else(|| NOTHING_THERE.to_owned());
+                    return Ok(Outcome::Nothing { why });
+                }
                 Opened::Left(why) => return Ok(rests(why)),
                 Opened::Refused { held_by } => {
                     return Ok(Outcome::Refused {
@@ -139,32 +173,38 @@ impl Engine {
             let quiet = clock.now().saturating_add(quiet).unwrap_or(Timestamp::MAX);
             match (Run { engine: self, telling, fence, merge, quiet }).go(then).await? {
                 Some(outcome) => return Ok(outcome),
-                // It was wished for anew while it went: what is wanted now is asked again.
+                // It was wished for anew while it went: what is wanted now is asked again. The sweep brings nothing up.
+                None if event.occasion == Occasion::Sweep => occasion = Occasion::Sweep,
                 None => occasion = Occasion::Event,
             }
         }
     }
 }
 
+const NOTHING_THERE: &str = "there is no environment, and none is wanted";
+
 /// The claim needs nothing, or nothing yet.
 pub(super) fn rests(why: Why) -> Outcome {
     match why {
-        Why::NothingThere => {
-            Outcome::Nothing { why: "there is no environment, and none is wanted".to_owned() }
+        Why::NothingThere => Outcome::Nothing { why: NOTHING_THERE.to_owned() },
+        Why::Wanted => {
+            Outcome::Unconcerned { why: "it is wanted, and nothing has happened to it".to_owned() }
         }
-        Why::Wanted => Outcome::Nothing { why: "it is wanted, and nothing has happened to it".to_owned() },
         Why::Grace(until) => Outcome::Closing { until },
         Why::Cooling(until) => Outcome::Removed { free_at: Some(until) },
     }
 }
 
-/// Before any step.
-fn failed(error: anyhow::Error) -> Outcome {
-    ended(CLAIM, &error)
+/// How an error ends a run that has not come to any step.
+pub fn outcome_of(error: &anyhow::Error) -> Outcome {
+    ended(CLAIM, error)
 }
 
 /// How a step's error ends the run.
 pub(super) fn ended(step: StepName, error: &anyhow::Error) -> Outcome {
+    if let Some(Declined(outcome)) = error.chain().find_map(|cause| cause.downcast_ref()) {
+        return outcome.clone();
+    }
     let why = errors::explain(error);
     match errors::exit(error) {
         Exit::Superseded => Outcome::Superseded,

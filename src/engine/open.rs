@@ -5,6 +5,7 @@ use super::Protocol;
 use crate::{
     documents::{NotWritten, claims::Fence},
     domain::{
+        claim::Claim,
         holder::Holder,
         intent::{Intent, Occasion, Then, Wanted, Why, decide},
     },
@@ -27,18 +28,21 @@ pub enum Opened {
 }
 
 impl Protocol {
-    /// `wanted` reads what the holder wants now (for a pull request: from GitHub). It is asked anew at every try.
+    /// `wanted` reads what the holder wants now (for a pull request: from GitHub), after the claim that it is given. It is
+    /// asked anew at every try.
     pub async fn open(
         &self,
         holder: &Holder,
         occasion: Occasion,
-        wanted: impl AsyncFn() -> Result<Wanted>,
+        wanted: impl AsyncFn(Option<&Claim>) -> Result<Wanted>,
     ) -> Result<Opened> {
         let (pools, name) = (&self.pools, holder.name());
         let what = format!("the claim of {holder}");
         let attempt = async || {
             let basis = pools.claims.read(&name).await.with_context(|| format!("could not read {what}"))?;
-            let wanted = wanted().await.with_context(|| format!("could not read what {holder} wants now"))?;
+            let wanted = wanted(basis.claim())
+                .await
+                .with_context(|| format!("could not read what {holder} wants now"))?;
             let now = pools.clock.now();
             let intent = decide(holder, occasion, wanted, basis.claim(), self.ids.take()?, now, &self.terms)?;
             Ok(match intent {

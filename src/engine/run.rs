@@ -9,11 +9,12 @@ use super::{
     drive::{Driver, Ending},
     guard::Sentry,
     handle::{CLAIM, ended, rests},
+    told,
 };
 use crate::{
     documents::claims::{Check, Fence},
     domain::{
-        claim::{Reported, State, Wish},
+        claim::{Reported, State, Told, Wish},
         intent::Then,
         names::HeadSha,
         plan::{Direction, Plan, Spec},
@@ -24,11 +25,14 @@ use crate::{
     providers::Provider,
     reporters::Telling,
     settings::WhenFull,
-    steps::{Board, Context, SECRETS, Verdict},
+    steps::{Board, Context, SECRETS, Verdict, tests},
 };
 use anyhow::Result;
 use jiff::Timestamp;
 use std::sync::Arc;
+
+/// Characters of a phase's detail that the claim keeps.
+const DETAIL: usize = 200;
 
 /// See the module.
 pub(super) struct Run<'a> {
@@ -111,7 +115,10 @@ impl Run<'_> {
                     Some(Verdict::Ran(_)) | None => Outcome::Ready,
                 };
                 // Written over what this run wrote last: that it lands says that the fence has stood to the end.
-                self.reporting(outcome).await
+                match self.reporting(outcome).await? {
+                    Outcome::AwaitingTests { report } => self.handed_in_meanwhile(report).await,
+                    outcome => Ok(outcome),
+                }
             }
             Ending::Superseded => Ok(Outcome::Superseded),
             Ending::Failed { step, error } => {
@@ -144,13 +151,37 @@ impl Run<'_> {
         }
     }
 
+    /// Whoever hands results in looks at the claim after having written them; so they are looked for after the claim says
+    /// that it waits.
+    async fn handed_in_meanwhile(&mut self, report: String) -> Result<Outcome> {
+        let (pools, name) = (&self.engine.protocol.pools, self.fence.name());
+        let Some(head) = self.fence.claim().head().cloned() else {
+            return Ok(Outcome::AwaitingTests { report });
+        };
+        let store = pools.claims.store();
+        let found = self.engine.patiently(async || tests::found(store, &name, &head, &report).await).await?;
+        let Some(results) = found else { return Ok(Outcome::AwaitingTests { report }) };
+        let outcome = told::of(&results);
+        self.telling.say(|report| report.tests = Some(results));
+        self.reporting(outcome).await
+    }
+
     /// The claim says what people are told; not if somebody else has taken it meanwhile.
     async fn reporting(&mut self, outcome: Outcome) -> Result<Outcome> {
         let (protocol, now) = (&self.engine.protocol, self.now());
         let claim = self.fence.claim().clone();
         let outcome_word = outcome.word().to_owned();
         let (by, head) = (claim.generation(), claim.head().cloned());
-        let reported = Reported { outcome: outcome_word, by, head, at: now };
+        let told = self.telling.report();
+        let phases = told.phases.iter().filter(|phase| phase.status == Status::Done && phase.step != CLAIM);
+        let phases = phases.map(|phase| Told {
+            step: phase.step.to_string(),
+            millis: (phase.seconds.max(0.0) * 1_000.0) as u64,
+            detail: phase.detail.chars().take(DETAIL).collect(),
+        });
+        let (took, phases) = (told.seconds(now).max(0.0) as u64, phases.collect());
+        let awaits = self.engine.awaits.clone();
+        let reported = Reported { outcome: outcome_word, by, head, at: now, awaits, took, phases };
         let (claim, fence) = (claim.reporting(reported), &mut self.fence);
         let written =
             self.engine.patiently(async || protocol.pools.claims.advance(fence, claim.clone()).await);

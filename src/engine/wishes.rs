@@ -1,35 +1,167 @@
-//! What pull requests want, as GitHub says it now.
+//! What holders want, as GitHub says it now; or as somebody has said by hand.
 //!
-//! Must never: take a pull request that could not be read for a closed one.
+//! Must never: take a pull request that could not be read for a closed one; let the code of a fork in at a commit that
+//! nobody has vouched for.
 
-use super::{Asked, Wishes};
+use super::{Asked, Declined, Wishes};
 use crate::{
-    clients::github::GitHub,
-    domain::{holder::Holder, intent::Wanted, payload::Standing},
+    clients::github::{ChangedFiles, GitHub, Pull},
+    domain::{
+        claim::Claim,
+        holder::{Holder, PullRequest},
+        intent::Wanted,
+        names::HeadSha,
+        payload::{Origin, Standing},
+        report::Outcome,
+    },
     errors::UserError,
+    settings::{Filter, Like, Skip},
 };
 use anyhow::Result;
 use async_trait::async_trait;
 
-/// By this client.
-pub struct Pulls(pub GitHub);
+/// Asks GitHub.
+pub struct Pulls {
+    /// By this client.
+    pub github: GitHub,
+    /// Which pull requests get an environment; `None`: all, be it that somebody asks by hand, be it that nobody here
+    /// knows.
+    pub admitted: Option<(Filter, Skip)>,
+    /// Which commit this run can bring up.
+    pub at: At,
+    /// Which code of forks is let in.
+    pub forks: Forks,
+}
+
+/// Which commit a run can bring up: whose files it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// Any: its files say nothing of a commit.
+    Any,
+    /// This one: the event's. Of another, a newer event's run has the files.
+    Commit(HeadSha),
+    /// What is checked out, be it the head or what merging it would make; `None`: nobody can tell.
+    Checkout(Option<HeadSha>),
+}
+
+/// Which code of forks is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forks {
+    /// Any: whoever runs this answers for it, or it brings nothing up.
+    Any,
+    /// At a commit that somebody who may write has vouched for, or that is there already.
+    Approved {
+        /// By what they do it.
+        label: String,
+        /// Which, if somebody does it now.
+        head: Option<HeadSha>,
+    },
+}
 
 #[async_trait(?Send)]
 impl Wishes for Pulls {
-    async fn of(&self, holder: &Holder) -> Result<Asked> {
-        let Holder::PullRequest(pull) = holder else {
-            let message = format!("{holder} is no pull request, so GitHub does not know what it wants");
-            return Err(UserError::usage(message).hint("name one as owner/repo#number").into());
-        };
+    async fn of(&self, holder: &Holder, claim: Option<&Claim>) -> Result<Asked> {
+        match holder {
+            Holder::PullRequest(of) => self.of_pull(of, claim).await,
+            Holder::MergeGroup { repo, head } => {
+                let is_queued = self.github.branches_at(repo, head).await?.iter().any(is_of_a_queue);
+                if let At::Commit(at) = &self.at
+                    && at != head
+                {
+                    return Err(Declined(Outcome::Superseded).into());
+                }
+                let wanted = if is_queued { Wanted::Up(Some(head.clone())) } else { Wanted::Down };
+                Ok(Asked { wanted, merge: Some(head.clone()), why: None })
+            }
+            Holder::Reservation { .. } | Holder::Named(_) => {
+                let message = format!("{holder} is no pull request, so GitHub does not know what it wants");
+                Err(UserError::usage(message).hint("name one as owner/repo#number").into())
+            }
+        }
+    }
+}
+
+/// The working directory holds other files than what is to be brought up.
+fn elsewhere(of: &PullRequest, at: Option<&HeadSha>, head: &HeadSha) -> UserError {
+    let at = at.map_or("at no commit that could be told".to_owned(), |at| format!("at {}", at.short()));
+    UserError::usage(format!(
+        "{of} is at {}, and the checkout {at}: its files are not those of the app",
+        head.short()
+    ))
+    .hint(format!(
+        "check it out with `ref: refs/pull/{}/head`, as workflows-examples/comment.yml does",
+        of.number
+    ))
+}
+
+fn is_of_a_queue(branch: &crate::domain::names::BranchName) -> bool {
+    branch.as_ref().starts_with("gh-readonly-queue/")
+}
+
+impl Pulls {
+    /// Of all pull requests, at whatever commit, from wherever: for who answers for it, or brings nothing up.
+    pub fn all(github: GitHub) -> Self {
+        Self { github, admitted: None, at: At::Any, forks: Forks::Any }
+    }
+
+    async fn of_pull(&self, of: &PullRequest, claim: Option<&Claim>) -> Result<Asked> {
+        let down = |why: Option<String>| Asked { wanted: Wanted::Down, merge: None, why };
         // There is none: GitHub's own word, of a repository that can be read.
-        let Some(pull) = self.0.pull(pull).await? else {
-            return Ok(Asked { wanted: Wanted::Down, merge: None });
+        let Some(pull) = self.github.pull(of).await? else { return Ok(down(None)) };
+        if matches!(pull.standing, Standing::Closed | Standing::Merged) {
+            return Ok(down(None));
+        }
+        if let Some(why) = self.unwanted(of, &pull, claim).await? {
+            return Ok(down(Some(why)));
+        }
+        let is_foreign = pull.origin != Origin::Same;
+        match &self.at {
+            At::Commit(at) if *at != pull.head => return Err(Declined(Outcome::Superseded).into()),
+            // The code of a fork is never checked out: its environment is made by the base branch's files.
+            At::Checkout(at)
+                if !is_foreign && ![Some(&pull.head), pull.merge_commit.as_ref()].contains(&at.as_ref()) =>
+            {
+                return Err(elsewhere(of, at.as_ref(), &pull.head).into());
+            }
+            _ => {}
+        }
+        if let (Forks::Approved { label, head }, Origin::Fork(_) | Origin::Gone) = (&self.forks, &pull.origin)
+        {
+            let stands = claim.and_then(Claim::head);
+            if ![head.as_ref(), stands].contains(&Some(&pull.head)) {
+                return Err(Declined(Outcome::AwaitsApproval { label: label.clone() }).into());
+            }
+        }
+        Ok(Asked { wanted: Wanted::Up(Some(pull.head)), merge: pull.merge_commit, why: None })
+    }
+
+    /// Why it gets none, by the filters.
+    async fn unwanted(&self, of: &PullRequest, pull: &Pull, claim: Option<&Claim>) -> Result<Option<String>> {
+        let Some((filter, skip)) = &self.admitted else { return Ok(None) };
+        if claim.is_some_and(Claim::is_by_hand) {
+            return Ok(None);
+        }
+        let is_draft = pull.standing == Standing::Draft;
+        let mut like = Like {
+            labels: &pull.labels,
+            base: &pull.base,
+            author: pull.author.as_ref(),
+            is_draft,
+            paths: None,
         };
-        let wanted = match pull.standing {
-            Standing::Closed | Standing::Merged => Wanted::Down,
-            _ => Wanted::Up(Some(pull.head)),
+        let asks_for_paths = !filter.paths.is_empty() || !skip.like.paths.is_empty();
+        let found = like.unwanted(filter, skip);
+        // Which files it changes is a question of its own, and of several pages.
+        if found.is_some() || !asks_for_paths {
+            return Ok(found);
+        }
+        like.paths = match self.github.changed_files(of).await? {
+            ChangedFiles::Complete(files) => {
+                Some(files.into_iter().flat_map(|file| [Some(file.path), file.before]).flatten().collect())
+            }
+            ChangedFiles::Capped(_) => None,
         };
-        Ok(Asked { wanted, merge: pull.merge_commit })
+        Ok(like.unwanted(filter, skip))
     }
 }
 
@@ -38,7 +170,7 @@ pub struct Said(pub Asked);
 
 #[async_trait(?Send)]
 impl Wishes for Said {
-    async fn of(&self, _: &Holder) -> Result<Asked> {
+    async fn of(&self, _: &Holder, _: Option<&Claim>) -> Result<Asked> {
         Ok(self.0.clone())
     }
 }

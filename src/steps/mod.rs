@@ -66,6 +66,8 @@ pub const DNS: StepName = StepName::new("dns");
 pub const HEALTH: StepName = StepName::new("health");
 /// Its tests.
 pub const TESTS: StepName = StepName::new("tests");
+/// All of them, in their order.
+pub const NAMES: [StepName; 9] = [CLUSTER, ACCESS, SECRETS, OPERATORS, RESOURCES, DEPLOY, DNS, HEALTH, TESTS];
 
 /// What steps are made of, beside the settings.
 pub struct Tools {

@@ -142,7 +142,7 @@ async fn whoever_meets_a_claim_that_has_cooled_may_finish_it() {
     stage.run("close", 1, Occasion::Event).await;
     let engine = stage.engine("passer-by");
     let finish = async |presence| {
-        engine.finish(&pull(1), async || Ok(Wanted::Down), async || Ok(presence)).await.unwrap()
+        engine.finish(&pull(1), async |_| Ok(Wanted::Down), async || Ok(presence)).await.unwrap()
     };
     assert!(matches!(finish(Presence::Absent).await, Some(Freed::NotYet(_))), "not before its time");
     stage.bed.pass(crate::lifecycle::COOLING);

@@ -5,7 +5,7 @@ use crate::bed::{Bed, ROOT, document};
 use berth::{
     documents::claims::Claims,
     domain::{
-        claim::{ProviderKind, Removal},
+        claim::{Claim, ProviderKind, Removal},
         holder::Holder,
         intent::{Occasion, Terms, Then, Wanted},
         pool::Layout,
@@ -93,7 +93,7 @@ impl Stage {
 
     async fn handle(&self, run: &str, number: u64, occasion: Occasion) -> anyhow::Result<String> {
         let (engine, holder) = (self.engine(run), pull(number));
-        let wanted = async || {
+        let wanted = async |_: Option<&Claim>| {
             let open = self.open.lock().unwrap().get(&holder.to_string()) == Some(&true);
             Ok(if open { Wanted::Up(None) } else { Wanted::Down })
         };

@@ -27,7 +27,7 @@ fn state(stage: &Stage, number: u64) -> Option<String> {
 
 async fn opened(stage: &Stage, run: &str) -> (berth::engine::Protocol, berth::documents::claims::Fence) {
     let engine = stage.engine(run);
-    match engine.open(&pull(1), Occasion::Event, async || Ok(Wanted::Up(None))).await.unwrap() {
+    match engine.open(&pull(1), Occasion::Event, async |_| Ok(Wanted::Up(None))).await.unwrap() {
         Opened::Taken(fence, Then::Up) => (engine, fence),
         other => panic!("{other:?}"),
     }
@@ -139,7 +139,7 @@ async fn the_second_owner_of_a_name_is_refused_with_the_first_named() {
     let (engine, _fence) = opened(&stage, "first").await;
     let second = Holder::PullRequest("other/shop#1".parse().unwrap());
     assert_eq!(second.name(), pull(1).name());
-    match engine.open(&second, Occasion::Event, async || Ok(Wanted::Up(None))).await.unwrap() {
+    match engine.open(&second, Occasion::Event, async |_| Ok(Wanted::Up(None))).await.unwrap() {
         Opened::Refused { held_by } => assert_eq!(held_by.to_string(), "acme/shop#1"),
         other => panic!("{other:?}"),
     }

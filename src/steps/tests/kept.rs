@@ -19,7 +19,7 @@ use jiff::Timestamp;
 const TRIES: usize = 20;
 
 /// What this report came to for this commit, if it was handed in.
-pub(super) async fn found(
+pub async fn found(
     store: &dyn Store,
     environment: &EnvironmentName,
     head: &HeadSha,
@@ -40,11 +40,20 @@ pub async fn keep(
     results: &Results,
     at: Timestamp,
 ) -> Result<()> {
+    mend(store, environment, |history| history.with(head, report, results, at)).await
+}
+
+/// Changes the history by compare-and-set.
+pub async fn mend(
+    store: &dyn Store,
+    environment: &EnvironmentName,
+    change: impl Fn(History) -> History,
+) -> Result<()> {
     let key = Key::History(environment.clone());
     for _ in 0..TRIES {
         let read = store.read(&key).await?;
         let history = history(store, &key, read.document().cloned().unwrap_or_default())?;
-        let next = history.with(head, report, results, at).into_document();
+        let next = change(history).into_document();
         match write_surely(store, &key, &next, read.version()).await {
             Ok(_) => return Ok(()),
             Err(NotWritten::Conflict) => {}

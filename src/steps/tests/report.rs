@@ -67,7 +67,7 @@ pub(super) fn results(report: &[u8], name: &str) -> Results {
 
 /// One failure, in the name of all.
 pub(super) fn failed(name: &str, why: &str) -> Results {
-    with_failure(Results { name: name.to_owned(), ..Results::default() }, why)
+    Results::broken(name, why)
 }
 
 /// All is well, as far as can be told without a report.

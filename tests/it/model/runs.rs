@@ -316,7 +316,7 @@ impl Run {
     async fn open(&self, tries: u32, occasion: Occasion) -> anyhow::Result<Stage> {
         let wanted_first = self.broken(Broken::WantedReadFirst);
         let first = if wanted_first { Some(self.wanted(occasion).await?) } else { None };
-        let wanted = async || match &first {
+        let wanted = async |_: Option<&Claim>| match &first {
             Some(wanted) => Ok(wanted.clone()),
             None => self.wanted(occasion).await,
         };

@@ -317,7 +317,7 @@ impl Bed {
         let vault = Vault::new(access, clock.clone(), run).unwrap();
         let github = github::Access {
             address: self.served.url(Server::GitHub),
-            token: Credentials::default().github.into(),
+            credential: github::Credential::Token(Credentials::default().github.into()),
             timeout: TIMEOUT,
         };
         let github = GitHub::new(github, clock.clone(), run).unwrap();
@@ -328,7 +328,7 @@ impl Bed {
         let outside = Outside {
             store: Arc::new(VaultStore::new(vault.clone(), MOUNT, ROOT)),
             clusters: Arc::new(clusters),
-            wishes: Arc::new(Pulls(github)),
+            wishes: Arc::new(Pulls::all(github)),
             reporters: Reporters::default(),
             clock,
             ids: Ids::of(run).unwrap(),

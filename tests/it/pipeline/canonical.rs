@@ -58,7 +58,7 @@ pub(super) fn same(one: &str, other: &str, what: &str) {
     assert!(one == other, "{what}: only here:\n{}\nonly there:\n{}", only(one, other), only(other, one));
 }
 
-const DROPPED: [&str; 25] = [
+const DROPPED: [&str; 27] = [
     "uid",
     "resourceVersion",
     "generation",
@@ -84,6 +84,8 @@ const DROPPED: [&str; 25] = [
     "by",
     "accessor",
     "at",
+    "took",
+    "millis",
 ];
 
 fn plain(value: &Value) -> Value {

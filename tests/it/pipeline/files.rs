@@ -63,6 +63,7 @@ pub(super) fn settings(platform: &str, files: &[(&str, &str)]) -> (Settings, Tem
         directory: directory.path(),
         platform: Some("platform.yaml".into()),
         config: None,
+        base: None,
         trust: Trust::App,
         flags: Flags::default(),
     });
