@@ -4,6 +4,7 @@
 
 use crate::{
     domain::{
+        duration::Duration,
         holder::Which,
         names::{EnvironmentName, HeadSha},
         pool::Range,
@@ -71,6 +72,17 @@ pub(crate) enum Verb {
         #[arg(long)]
         now: bool,
     },
+    /// Let an environment live longer
+    Extend {
+        /// owner/repo#number, or its name
+        environment: Which,
+        /// By how much, such as 24h
+        by: Duration,
+    },
+    /// Look at all environments: what is past its time goes
+    Sweep,
+    /// Do what a job's event leads to: the entry of the GitHub Action
+    Action,
     /// Show all environments
     List,
     /// Show one environment

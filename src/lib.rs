@@ -132,12 +132,14 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
             }
             Verb::Up { environment: which, sha } => {
                 let (which, sha) = (which.clone(), sha.clone());
-                on_environment(&cli, environment, output, &which, Occasion::Event, |holder, clock, run| {
+                on_environment(&cli, environment, output, &which, Occasion::UpNow, |holder, clock, run| {
                     Ok(match (holder, sha) {
                         (Holder::PullRequest(_), None) => {
-                            Arc::new(Pulls(assemble::github(environment, clock, run)?))
+                            Arc::new(Pulls::all(assemble::github(environment, clock, run)?))
                         }
-                        (_, head) => Arc::new(Said(Asked { wanted: Wanted::Up(head), merge: None })),
+                        (_, head) => {
+                            Arc::new(Said(Asked { wanted: Wanted::Up(head), merge: None, why: None }))
+                        }
                     })
                 })
                 .await
@@ -145,10 +147,23 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
             Verb::Down { environment: which, now } => {
                 let occasion = if *now { Occasion::DownNow } else { Occasion::Event };
                 on_environment(&cli, environment, output, which, occasion, |_, _, _| {
-                    Ok(Arc::new(Said(Asked { wanted: Wanted::Down, merge: None })))
+                    Ok(Arc::new(Said(Asked { wanted: Wanted::Down, merge: None, why: None })))
                 })
                 .await
             }
+            Verb::Extend { environment: which, by } => extend(which, *by, &cli, output, environment).await,
+            Verb::Sweep => {
+                let directory = directory();
+                let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
+                let settings = Settings::load(&sources(&cli, environment, &directory, flags)?)?;
+                sealed()?;
+                let stopped = stopped();
+                let clock = clock::Clock::system();
+                let github = assemble::on_github(&settings, environment, &clock, "sweep").await?;
+                let engine = assemble::sweeper(&settings, environment, github).await?;
+                command::swept::answer(&engine.sweep(stopped).await?, output)
+            }
+            Verb::Action => assemble::action(&cli.global, environment, output).await,
             Verb::Plan { event, event_name } => {
                 let directory = directory();
                 let sources = sources(&cli, environment, &directory, Default::default())?;
@@ -210,6 +225,7 @@ fn sources<'a>(
         directory,
         platform: cli.global.platform.clone(),
         config: cli.global.config.clone(),
+        base: None,
         trust: assemble::trust(environment)?,
         flags,
     })
@@ -246,12 +262,7 @@ async fn on_environment(
     let reporters = assemble::reporters(&cli.global, environment, "", &clock::Clock::system());
     let holder = match which {
         Which::Pull(pull) => Holder::PullRequest(pull.clone()),
-        Which::Name(name) => {
-            let (pool, of) = settings.pools.first_key_value().context("there is always a pool")?;
-            let pools = assemble::pools(&settings.store, pool, of, environment).await?;
-            let basis = pools.claims.read(name).await?;
-            basis.claim().map_or_else(|| Holder::Named(name.clone()), |claim| claim.holder().clone())
-        }
+        Which::Name(name) => assemble::holder_of(&settings, environment, name).await?,
     };
     let outside =
         assemble::outside(&settings, environment, reporters, |clock, run| wishes(&holder, clock, run))
@@ -259,6 +270,28 @@ async fn on_environment(
     let engine = assemble::engine(&settings, &holder, outside)?;
     let report = engine.handle(&Event { holder, occasion }, stopped).await;
     command::run::answer(&report, output)
+}
+
+/// More time.
+async fn extend(
+    which: &Which,
+    by: settings::Duration,
+    cli: &Cli,
+    output: Output,
+    environment: &Environment,
+) -> Result<Answer> {
+    let directory = directory();
+    let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
+    let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
+    let holder = match which {
+        Which::Pull(pull) => Holder::PullRequest(pull.clone()),
+        Which::Name(name) => assemble::holder_of(&settings, environment, name).await?,
+    };
+    let nobody = Asked { wanted: Wanted::Down, merge: None, why: None };
+    let outside =
+        assemble::outside(&settings, environment, Default::default(), |_, _| Ok(Arc::new(Said(nobody))));
+    let engine = assemble::engine(&settings, &holder, outside.await?)?;
+    command::extended::answer(&holder, engine.extend(&holder, by.into()).await?, output)
 }
 
 async fn on_pool(pool: &Pool, cli: &Cli, output: Output, environment: &Environment) -> Result<Answer> {

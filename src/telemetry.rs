@@ -11,9 +11,19 @@ use anyhow::Result;
 use clap::error::{ContextKind, ErrorKind};
 use std::{
     error::Error as _,
+    fmt,
     io::{self, ErrorKind::BrokenPipe, IsTerminal, Write},
 };
-use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    Layer,
+    filter::Targets,
+    layer::{Context, SubscriberExt},
+    util::SubscriberInitExt,
+};
 
 /// How much is said on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +45,14 @@ pub(crate) struct Talk {
 impl Talk {
     /// As asked for; in a job of GitHub Actions errors are annotations, too.
     pub(crate) fn new(verbosity: Verbosity, environment: &Environment) -> Self {
-        if verbosity == Verbosity::Steps {
-            steps();
-        }
         // A value that is no text is not "true".
         let annotates = environment.text("GITHUB_ACTIONS").is_ok_and(|value| value == Some("true"));
+        match verbosity {
+            Verbosity::Steps => steps(),
+            // On a terminal it would run into what is drawn there.
+            Verbosity::Talk if annotates || !io::stderr().is_terminal() => warnings(annotates),
+            Verbosity::Talk | Verbosity::Quiet => {}
+        }
         Self { verbosity, annotates }
     }
 
@@ -69,9 +82,8 @@ impl Talk {
         self.stderr(text);
         if self.annotates {
             let text = text.trim_end().strip_prefix("error: ").unwrap_or(text);
-            let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
             // GitHub reads both streams for it, and stdout is data.
-            self.stderr(&format!("::error::{text}"));
+            self.stderr(&format!("::error::{}", escaped(text)));
         }
     }
 
@@ -114,8 +126,47 @@ fn wrong_value(stopped: &clap::Error) -> Option<String> {
     Some(format!("error: {argument}: {reason}\nhint: `--help` tells more"))
 }
 
+/// As a command of the runner takes it.
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// What went wrong beside what was asked for: a comment that could not be written.
+fn warnings(annotates: bool) {
+    let of = Targets::new().with_target("berth", tracing::Level::WARN);
+    // It fails only if there is one already, and then that one says it.
+    let _ = tracing_subscriber::registry().with(Warnings { annotates }.with_filter(of)).try_init();
+}
+
+struct Warnings {
+    annotates: bool,
+}
+
+impl<S: Subscriber> Layer<S> for Warnings {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut said = Said(String::new());
+        event.record(&mut said);
+        let line = match self.annotates {
+            true => format!("::warning::{}", escaped(&said.0)),
+            false => format!("warning: {}", said.0.replace(['\r', '\n'], " ")),
+        };
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+}
+
+/// The words of an event.
+struct Said(String);
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
 fn steps() {
-    let lines = fmt::layer()
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false)
         .without_time()

@@ -2,13 +2,16 @@
 //!
 //! A part of `run`, and so the only one that knows every layer. Must never: decide anything that a setting should say.
 
+mod action;
+mod base;
 mod engine;
 mod outside;
 mod plan;
 mod rehearse;
 
+pub(crate) use action::action;
 pub use engine::{Outside, engine};
-pub(crate) use outside::{github, outside};
+pub(crate) use outside::{bare, github, holder_of, kubeconfig, on_github, outside, sweeper};
 pub(crate) use plan::plan;
 pub(crate) use rehearse::rehearse;
 

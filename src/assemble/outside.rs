@@ -5,25 +5,26 @@ use crate::{
     clients::{
         child::Surroundings,
         dns::{self, Dns},
-        github::{self, GitHub},
+        github::{self, Credential, GitHub},
         kubernetes::Clusters,
         registry::{self, Docker, Registries},
         vault::Vault,
     },
     clock::Clock,
-    domain::name_server::NameServer,
-    engine::{Ids, Pace, Retry, Wishes},
+    domain::{holder::Holder, name_server::NameServer, names::EnvironmentName},
+    engine::{Engine, Ids, Pace, Pulls, Retry, Wishes},
     errors::UserError,
     mask::Mask,
     reporters::Reporters,
-    settings::{self, Environment, Settings},
+    settings::{self, Environment, Key, Settings},
     steps::{Tools, tests::Shown},
     stores::vault::VaultStore,
 };
 use anyhow::{Context as _, Result};
 use secrecy::SecretString;
+use serde_json::Value;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -53,11 +54,8 @@ pub(crate) async fn outside(
     let in_job = environment.text("GITHUB_ACTIONS")? == Some("true");
     let print: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|line| drop(writeln!(std::io::stderr(), "{line}")));
     let tools = Tools {
-        kubeconfig: environment
-            .path("RUNNER_TEMP")
-            .filter(|_| in_job)
-            .map(|temp| temp.join("berth/kubeconfig")),
-        mask: if in_job { Mask::telling(mask) } else { Mask::default() },
+        kubeconfig: kubeconfig(environment),
+        mask: hidden(environment, in_job),
         vault,
         dns: dns(settings)?.map(Arc::new),
         registries: Some(Arc::new(registries(environment, &run)?)),
@@ -79,6 +77,32 @@ pub(crate) async fn outside(
     })
 }
 
+/// Where the kubeconfig of a job's environment is written for the steps that follow.
+pub(crate) fn kubeconfig(environment: &Environment) -> Option<PathBuf> {
+    let in_job = environment.text("GITHUB_ACTIONS").is_ok_and(|value| value == Some("true"));
+    environment.path("RUNNER_TEMP").filter(|_| in_job).map(|temp| temp.join("berth/kubeconfig"))
+}
+
+/// What is told nowhere, from the very first word on.
+fn hidden(environment: &Environment, in_job: bool) -> Mask {
+    let hidden = if in_job { Mask::telling(mask) } else { Mask::default() };
+    SECRETS
+        .into_iter()
+        .filter_map(|name| environment.text(name).ok().flatten())
+        .for_each(|text| hidden.hide(text));
+    hidden
+}
+
+/// The variables that are secrets by themselves.
+const SECRETS: [&str; 6] = [
+    "BERTH_GITHUB_TOKEN",
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+    "VAULT_TOKEN",
+    "BERTH_STORE_VAULT_AUTH_APPROLE_SECRET_ID",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+];
+
 /// GitHub, by the token that this process was given.
 pub(crate) fn github(environment: &Environment, clock: &Clock, run: &str) -> Result<GitHub> {
     let token = ["BERTH_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"]
@@ -88,10 +112,71 @@ pub(crate) fn github(environment: &Environment, clock: &Clock, run: &str) -> Res
         UserError::usage("what the pull request wants now is for GitHub to say, and there is no token for it")
             .hint("set GITHUB_TOKEN; `gh auth token` prints one")
     })?;
+    on(environment, Credential::Token(SecretString::from(token.to_owned())), clock, run)
+}
+
+fn on(environment: &Environment, credential: Credential, clock: &Clock, run: &str) -> Result<GitHub> {
     let address = environment.text("GITHUB_API_URL")?.unwrap_or(GITHUB).to_owned();
-    let access =
-        github::Access { address, token: SecretString::from(token.to_owned()), timeout: github::TIMEOUT };
-    Ok(GitHub::new(access, clock.clone(), run)?)
+    Ok(GitHub::new(github::Access { address, credential, timeout: github::TIMEOUT }, clock.clone(), run)?)
+}
+
+/// GitHub, as the app that the settings name, else by the token that this process was given.
+pub(crate) async fn on_github(
+    settings: &Settings,
+    environment: &Environment,
+    clock: &Clock,
+    run: &str,
+) -> Result<GitHub> {
+    let Some(app) = &settings.github.app else { return github(environment, clock, run) };
+    let could = || format!("cannot speak as the GitHub App {}", app.id);
+    let key = match &app.key {
+        Key::File(file) => {
+            let lost = || UserError::usage(format!("its private key in {} cannot be read", file.display()));
+            std::fs::read_to_string(file).with_context(lost).with_context(could)?.into()
+        }
+        Key::Vault { path, key } => {
+            let settings::Store::Vault(of) = &settings.store else {
+                return Err(UserError::usage("`github.app.key` is in Vault, and the store is not")
+                    .hint("name a file, as in file:/run/secrets/github-app.pem")
+                    .into());
+            };
+            let vault = Vault::new(access(of, environment)?, clock.clone(), run)?;
+            let read = vault.read(of.mount.as_ref(), path.as_ref()).await.with_context(could)?;
+            let text = read.document().and_then(|document| document.get(key)).and_then(Value::as_str);
+            let missing = || UserError::usage(format!("{path} in Vault has no text under the key {key:?}"));
+            SecretString::from(text.with_context(missing).with_context(could)?.to_owned())
+        }
+    };
+    on(environment, Credential::App { id: app.id, key }, clock, run)
+}
+
+/// Whose environment is called so: as its claim says, else nobody's but the name's own.
+pub(crate) async fn holder_of(
+    settings: &Settings,
+    environment: &Environment,
+    name: &EnvironmentName,
+) -> Result<Holder> {
+    let (pool, of) = settings.pools.first_key_value().context("there is always a pool")?;
+    let pools = super::pools(&settings.store, pool, of, environment).await?;
+    let basis = pools.claims.read(name).await?;
+    Ok(basis.claim().map_or_else(|| Holder::Named(name.clone()), |claim| claim.holder().clone()))
+}
+
+/// An engine that goes through all claims: it brings nothing up, so one serves all.
+pub(crate) async fn sweeper(
+    settings: &Settings,
+    environment: &Environment,
+    github: GitHub,
+) -> Result<Engine> {
+    let reporters = super::action::swept(&github, settings, &Clock::system());
+    let wishes = Pulls::all(github);
+    let outside = outside(settings, environment, reporters, |_, _| Ok(Arc::new(wishes))).await?;
+    super::engine(&bare(settings), &Holder::Named("sweep".parse()?), outside)
+}
+
+/// The same without a way to bring anything up: what else is done needs no more than stands in the claim.
+pub(crate) fn bare(settings: &Settings) -> Settings {
+    Settings { providers: BTreeMap::new(), ..settings.clone() }
 }
 
 /// A runner leaves it out of every log from then on.

@@ -68,10 +68,12 @@ pub(crate) async fn rehearse(
     let mut report = stage.run("rehearsal", asked.kill_at.is_some(), reporters(&stage.clock, NOTE)).await?;
     if let Some(step) = &asked.kill_at {
         match report {
-            Some(_) => bail!(
-                UserError::usage(format!("the run has ended before it was at {step:?}"))
-                    .hint(format!("name one of its steps: {}", STEPS.map(StepName::as_str).join(", ")))
-            ),
+            Some(_) => {
+                bail!(UserError::usage(format!("the run has ended before it was at {step:?}")).hint(format!(
+                    "name one of its steps: {}",
+                    steps::NAMES.map(StepName::as_str).join(", ")
+                )))
+            }
             None => stage.served.gate.open(),
         }
         let note = format!("the same event once more, after a kill at {step}");
@@ -98,18 +100,6 @@ pub(crate) async fn rehearse(
 const SERVER_FAILURE: u16 = 2;
 
 const NOTE: &str = "embedded world, offline";
-
-const STEPS: [StepName; 9] = [
-    steps::CLUSTER,
-    steps::ACCESS,
-    steps::SECRETS,
-    steps::OPERATORS,
-    steps::RESOURCES,
-    steps::DEPLOY,
-    steps::DNS,
-    steps::HEALTH,
-    steps::TESTS,
-];
 
 /// The world, and the settings that are rehearsed in it.
 struct Stage {
@@ -144,9 +134,9 @@ impl Stage {
     /// What users fear.
     fn sabotage(&self, asked: &Rehearse) -> Result<()> {
         let step = |text: &String| {
-            STEPS.iter().find(|step| step.as_str() == text).copied().ok_or_else(|| {
+            steps::NAMES.iter().find(|step| step.as_str() == text).copied().ok_or_else(|| {
                 UserError::usage(format!("{text:?} is no step"))
-                    .hint(format!("the steps are {}", STEPS.map(StepName::as_str).join(", ")))
+                    .hint(format!("the steps are {}", steps::NAMES.map(StepName::as_str).join(", ")))
             })
         };
         let mut world = self.served.lock();
@@ -234,7 +224,7 @@ impl Stage {
         };
         let github = github::Access {
             address: self.served.url(Server::GitHub),
-            token: credentials.github.into(),
+            credential: github::Credential::Token(credentials.github.into()),
             timeout: github::TIMEOUT,
         };
         let authority = self.served.address(Server::Dns);
@@ -247,7 +237,7 @@ impl Stage {
         Ok(Outside {
             store: Arc::new(VaultStore::new(vault.clone(), mount.as_ref(), path.as_ref())),
             clusters: Arc::new(Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone())),
-            wishes: Arc::new(Pulls(GitHub::new(github, clock.clone(), run)?)),
+            wishes: Arc::new(Pulls::all(GitHub::new(github, clock.clone(), run)?)),
             reporters,
             ids: Ids::of(run)?,
             pace: Tries::default(),

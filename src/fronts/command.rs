@@ -3,9 +3,11 @@
 //! Must never: put talk among the data; give data where the verb failed, but for what `list` could read of it.
 
 pub(crate) mod environments;
+pub(crate) mod extended;
 pub(crate) mod pool;
 pub(crate) mod run;
 mod survey;
+pub(crate) mod swept;
 
 use crate::{cli::Output, errors::Exit, settings};
 use anyhow::{Context as _, Result};
@@ -24,7 +26,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// All went well.
-    fn done(data: String, said: impl Into<String>) -> Self {
+    pub(crate) fn done(data: String, said: impl Into<String>) -> Self {
         Self { data, said: said.into(), end: Ok(Exit::Done) }
     }
     /// With something that people should know besides.

@@ -2,4 +2,5 @@
 //!
 //! Must never: decide anything that the domain or the engine decides; print (they give back what is to be printed).
 
+pub(crate) mod action;
 pub(crate) mod command;

@@ -616,6 +616,9 @@ fn the_help_reads_well() {
     Commands:
       up          Bring an environment up, at the commit that its pull request has now
       down        Take an environment down: its grace begins, or it goes at once
+      extend      Let an environment live longer
+      sweep       Look at all environments: what is past its time goes
+      action      Do what a job's event leads to: the entry of the GitHub Action
       list        Show all environments
       show        Show one environment
       kubeconfig  Print the kubeconfig of an environment

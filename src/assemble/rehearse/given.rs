@@ -39,6 +39,7 @@ pub(super) fn settings(sources: &Sources<'_>) -> Result<(Settings, Option<TempDi
         directory: directory.path(),
         platform: Some("platform.yaml".into()),
         config: Some("berth.yaml".into()),
+        base: None,
         trust: sources.trust,
         flags: Default::default(),
     });

@@ -30,6 +30,7 @@ pub(crate) fn exit(outcome: &Outcome) -> Exit {
         | Outcome::AwaitsApproval { .. }
         | Outcome::WithoutSecrets { .. }
         | Outcome::Nothing { .. }
+        | Outcome::Unconcerned { .. }
         | Outcome::Queued => Exit::Done,
         Outcome::TestsFailed | Outcome::Failed { .. } => Exit::Failed,
         Outcome::PoolFull => Exit::PoolFull,

@@ -314,7 +314,7 @@ impl Bed {
         let vault = self.vault_client(clock.clone(), &run);
         let github = github::Access {
             address: self.served.url(Server::GitHub),
-            token: TOKEN.into(),
+            credential: github::Credential::Token(TOKEN.into()),
             timeout: github::TIMEOUT,
         };
         let registries =
@@ -323,7 +323,7 @@ impl Bed {
         let outside = Outside {
             store: Arc::new(VaultStore::new(vault.clone(), &self.mount, ROOT)),
             clusters: Arc::new(Clusters::listed(vec![self.kubeconfig.clone()], &run, clock.clone())),
-            wishes: Arc::new(Pulls(GitHub::new(github, clock.clone(), &run).unwrap())),
+            wishes: Arc::new(Pulls::all(GitHub::new(github, clock.clone(), &run).unwrap())),
             reporters: Reporters::default(),
             ids,
             pace: Pace::default(),
@@ -499,6 +499,7 @@ fn configured(here: &[(&str, &String)]) -> ([Settings; 2], TempDir) {
             directory: directory.path(),
             platform: Some("platform.yaml".into()),
             config: Some(app.into()),
+            base: None,
             trust: Trust::App,
             flags: Flags::default(),
         });

@@ -79,6 +79,7 @@ fn engine(directory: &Path) -> Engine {
         directory,
         platform: Some("platform.yaml".into()),
         config: None,
+        base: None,
         trust: Trust::App,
         flags: Flags::default(),
     })
@@ -95,7 +96,7 @@ fn engine(directory: &Path) -> Engine {
     let vault = Vault::new(access, clock.clone(), &run).unwrap();
     let github = github::Access {
         address: url(Server::GitHub),
-        token: credentials.github.into(),
+        credential: github::Credential::Token(credentials.github.into()),
         timeout: github::TIMEOUT,
     };
     let authority = at(Server::Dns);
@@ -105,7 +106,7 @@ fn engine(directory: &Path) -> Engine {
     let outside = Outside {
         store: Arc::new(VaultStore::new(vault.clone(), "kv", "ephemeral-clusters")),
         clusters: Arc::new(Clusters::at(url(Server::Kubernetes), &run, clock.clone())),
-        wishes: Arc::new(Pulls(GitHub::new(github, clock.clone(), &run).unwrap())),
+        wishes: Arc::new(Pulls::all(GitHub::new(github, clock.clone(), &run).unwrap())),
         reporters: Reporters::default(),
         ids,
         pace: Pace::default(),

@@ -1,0 +1,205 @@
+//! `berth action`: a job's event to its end, told on the pull request, in the job's summary and in its outputs.
+//!
+//! Whatever goes wrong on the way is told there too, as far as the token reaches: who looks at the pull request has no
+//! other place to look. Must never: bring up what a filter, a missing approval or a wrong checkout forbids; end without
+//! having told why.
+
+mod one;
+mod sinks;
+mod speech;
+mod task;
+
+use crate::{
+    assemble,
+    cli::{Global, Output},
+    clients::github::GitHub,
+    clock::Clock,
+    domain::{
+        dispatch::Types,
+        event::{Heard, hear},
+        holder::Holder,
+        names::HeadSha,
+        payload::Payload,
+        report::{Outcome, Report},
+    },
+    engine::{Ids, outcome_of},
+    errors::Exit,
+    fronts::{
+        action::{Inputs, Job, Order},
+        command::{self, Answer, run},
+    },
+    mask::Mask,
+    reporters::{Reporters, markdown},
+    settings::{Environment, Settings, Sources, Trust},
+};
+use anyhow::{Context as _, Result};
+use sinks::Sinks;
+pub(super) use sinks::swept;
+use std::{fs, path::PathBuf, time::Duration};
+use task::Task;
+use tempfile::TempDir;
+
+/// For what is told where nothing else is done.
+const WORDS: Duration = Duration::from_secs(30);
+
+/// What this process was given.
+struct Stage<'a> {
+    global: &'a Global,
+    environment: &'a Environment,
+    directory: PathBuf,
+    job: Job,
+    inputs: Inputs,
+    payload: Payload,
+    clock: Clock,
+    run: String,
+}
+
+/// The action.
+pub(crate) async fn action(global: &Global, environment: &Environment, output: Output) -> Result<Answer> {
+    let (job, inputs) = (Job::of(environment)?, Inputs::of(environment)?);
+    let payload = job.payload(environment)?;
+    let directory = std::env::current_dir().context("find the working directory")?;
+    let (clock, run) = (Clock::system(), Ids::random()?.to_string());
+    let stage = Stage { global, environment, directory, job, inputs, payload, clock, run };
+    match stage.end().await? {
+        Ended::One(report) => in_job(run::answer(&report, output)?),
+        Ended::All(reports) => {
+            let answer = command::swept::answer(&reports, output)?;
+            if let Some(file) = &stage.job.summary {
+                fs::write(file, markdown::listing(&format!("Swept: {}", answer.said), &answer.data))
+                    .with_context(|| format!("write the summary in {}", file.display()))?;
+            }
+            Ok(answer)
+        }
+    }
+}
+
+/// What it came to.
+#[allow(clippy::large_enum_variant, reason = "one of them a process")]
+enum Ended {
+    One(Report),
+    All(Vec<Report>),
+}
+
+/// Whoever was overtaken has not failed: the newer run tells how it went.
+fn in_job(answer: Answer) -> Result<Answer> {
+    let end = answer.end.map(|exit| if exit == Exit::Superseded { Exit::Done } else { exit });
+    Ok(Answer { end, ..answer })
+}
+
+impl Stage<'_> {
+    async fn end(&self) -> Result<Ended> {
+        // From now on no signal ends the process without a word.
+        let stop = crate::stopped();
+        let whose = self.holder();
+        let quiet = || self.terminal().with(Sinks::of(self).quiet());
+        if let Some(why) = self.job.lacks_secrets(&self.payload) {
+            return Ok(Ended::One(self.told(&whose, Outcome::WithoutSecrets { why }, quiet()).await));
+        }
+        if let Some(why) = self.leads_to_nothing() {
+            return Ok(Ended::One(self.told(&whose, Outcome::Unconcerned { why }, quiet()).await));
+        }
+        match self.work(stop).await {
+            Ok(ended) => Ok(ended),
+            // What was wrong before anything was begun.
+            Err(error) => {
+                let outcome = outcome_of(&error);
+                let github = assemble::github(self.environment, &self.clock, &self.run).ok();
+                let sinks = Sinks::of(self).all(github.as_ref(), &whose, None);
+                Ok(Ended::One(self.told(&whose, outcome, self.terminal().with(sinks)).await))
+            }
+        }
+    }
+
+    async fn work(&self, stop: impl Future<Output = u8>) -> Result<Ended> {
+        crate::sealed()?;
+        let (settings, _files) = self.settings().await?;
+        let github = assemble::on_github(&settings, self.environment, &self.clock, &self.run).await?;
+        match Task::of(self, &settings, &github).await? {
+            Task::Sweep => self.sweep(&settings, github, stop).await.map(Ended::All),
+            Task::Told(holder, outcome) => {
+                let sinks = self.terminal().with(Sinks::of(self).quiet());
+                Ok(Ended::One(self.told(&holder, outcome, sinks).await))
+            }
+            Task::One(one) => self.one(*one, &settings, github, stop).await.map(Ended::One),
+        }
+    }
+
+    /// Whose environment it is about, as far as the event alone says it.
+    fn holder(&self) -> Option<Holder> {
+        match hear(&self.job.event, &self.payload, &Types::default()) {
+            Ok(Heard::Pull(happened)) => Some(Holder::PullRequest(happened.of)),
+            Ok(Heard::Group { holder, .. }) => Some(holder),
+            Ok(Heard::Spoken(spoken)) => Some(Holder::PullRequest(spoken.on)),
+            _ => match &self.payload {
+                Payload::PullRequest(pull) => Some(Holder::PullRequest(pull.of.clone())),
+                _ => None,
+            },
+        }
+    }
+
+    /// Why there is nothing to do, whatever the configuration says. What dispatches are called is a part of it.
+    fn leads_to_nothing(&self) -> Option<String> {
+        let is_dispatch = matches!(self.payload, Payload::Dispatch(_));
+        match hear(&self.job.event, &self.payload, &Types::default()) {
+            Ok(Heard::Nothing { why }) if self.inputs.order == Order::Auto && !is_dispatch => Some(why),
+            _ => None,
+        }
+    }
+
+    /// What is configured; the directory holds files of the base branch, and goes with the second.
+    async fn settings(&self) -> Result<(Settings, Option<TempDir>)> {
+        let platform = self.global.platform.clone().or_else(|| self.environment.path("BERTH_PLATFORM"));
+        let mut sources = Sources {
+            environment: self.environment,
+            directory: &self.directory,
+            platform,
+            config: self.global.config.clone(),
+            base: None,
+            trust: Trust::App,
+            flags: Default::default(),
+        };
+        let mut files = None;
+        if sources.platform.is_none()
+            && let Some(branch) = self.job.base(&self.payload)
+        {
+            let github = assemble::github(self.environment, &self.clock, &self.run)?;
+            let directory = tempfile::tempdir().context("make a directory for files of the base branch")?;
+            sources.base =
+                super::base::fetch(&github, &self.job.repository, &branch, directory.path()).await?;
+            files = Some(directory);
+        }
+        Ok((Settings::load(&sources)?, files))
+    }
+
+    async fn sweep(
+        &self,
+        settings: &Settings,
+        github: GitHub,
+        stop: impl Future<Output = u8>,
+    ) -> Result<Vec<Report>> {
+        let engine = assemble::sweeper(settings, self.environment, github).await?;
+        engine.sweep(stop).await
+    }
+
+    /// Says what is known already.
+    async fn told(&self, holder: &Option<Holder>, outcome: Outcome, reporters: Reporters) -> Report {
+        let nobody = || Holder::Named("berth".parse().expect("a label of letters"));
+        let first = Report::new(&holder.clone().unwrap_or_else(nobody), self.clock.now());
+        let telling = reporters.start(first, &Mask::default(), &self.clock);
+        telling.say(|report| {
+            report.head_sha = Job::head(&self.payload);
+            report.outcome = Some(outcome);
+            report.ended = Some(self.clock.now());
+        });
+        telling.finish(WORDS).await
+    }
+
+    fn terminal(&self) -> Reporters {
+        assemble::reporters(self.global, self.environment, "", &self.clock)
+    }
+
+    fn head(&self) -> Option<HeadSha> {
+        Job::head(&self.payload)
+    }
+}
