@@ -7,6 +7,7 @@
 
 #[path = "../it/account.rs"]
 mod account;
+mod action;
 #[path = "../it/api_server/mod.rs"]
 mod api_server;
 #[path = "../it/apply.rs"]

@@ -29,7 +29,7 @@ fn run(tools: &[&str], builds: u8, arguments: &[&str], required: &str) -> Output
     for tool in tools {
         stub(&path.join(tool), "exit 0");
     }
-    for builds_what in ["servers/build", "github/fetch"] {
+    for builds_what in ["servers/build", "github/fetch", "action/build"] {
         let file = clone.path().join("tests/bench").join(builds_what);
         stub(&file, &format!("echo {builds_what}; exit {builds}"));
     }
@@ -52,7 +52,7 @@ fn without(tool: &str) -> Vec<&'static str> {
 #[test]
 fn with_all_tools_the_servers_are_built_and_both_suites_run_the_counts_last() {
     let ran = run(TOOLS, 0, &[], "1");
-    let expected = "cargo test --locked --doc\nservers/build\ngithub/fetch\ncargo test --locked --test it --test bench --\n";
+    let expected = "cargo test --locked --doc\nservers/build\ngithub/fetch\naction/build\ncargo test --locked --test it --test bench --\n";
     assert_eq!(said(&ran), (expected.to_owned(), String::new()));
     assert!(ran.status.success());
 }

@@ -2,12 +2,24 @@
 //!
 //! Both are fetched by the script `fetch` beside this file; without them these facts fail, they are not left out.
 
+#[path = "../../it/github_acts.rs"]
+mod github_acts;
+#[path = "../../it/github_app.rs"]
+mod github_app;
 #[path = "../../it/github_client.rs"]
-mod client;
+mod github_client;
+#[path = "../../it/github_contents.rs"]
+mod github_contents;
+#[path = "../../it/github_limits.rs"]
+mod github_limits;
+#[path = "../../it/github_reports.rs"]
+mod github_reports;
 pub(crate) mod judge;
 #[path = "../../it/github.rs"]
 mod manners;
 mod proof;
+#[path = "../../it/reporters/mod.rs"]
+mod reporters;
 mod schema;
 mod walk;
 mod webhooks;

@@ -195,6 +195,9 @@ fn compositions_and_references_hold() {
             && !holds(name.clone(), Value::Null)
     );
     assert!(holds(json!({ "$ref": "#/components/schemas/maybe" }), Value::Null));
+    let few = json!({ "type": "integer", "minimum": 0, "maximum": 6 });
+    assert!([0, 6].into_iter().all(|n| holds(few.clone(), json!(n))));
+    assert!(![-1, 7].into_iter().any(|n| holds(few.clone(), json!(n))));
     let one = json!({ "oneOf": [name, { "type": "integer" }] });
     assert!(holds(one.clone(), json!(7)) && !holds(one, json!(true)));
     let twice = json!({ "oneOf": [{ "type": "string" }, { "type": "string", "maxLength": 3 }] });

@@ -2,7 +2,7 @@
 //!
 //! A keyword or format that this does not know is refused when the description is loaded: nothing is judged by half a rule.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::collections::BTreeSet;
 
 /// Which way a value goes, and so how it is held against its schema.
@@ -22,6 +22,8 @@ const KNOWN: &[&str] = &[
     "format",
     "minLength",
     "maxLength",
+    "minimum",
+    "maximum",
     "properties",
     "required",
     "additionalProperties",
@@ -185,6 +187,7 @@ impl Schemas<'_> {
                     self.at(&at.below("*"), schema, item, way, true, notes)?;
                 }
             }
+            Value::Number(number) => self.number(at, schema, number)?,
             Value::Object(object) => self.object(at, schema, object, way, closed, notes)?,
             _ => {}
         }
@@ -204,6 +207,19 @@ impl Schemas<'_> {
         let count = count as u64;
         if limit("min").is_some_and(|least| count < least) || limit("max").is_some_and(|most| count > most) {
             return at.refuse(format!("{count} {what}, outside {:?} to {:?}", limit("min"), limit("max")));
+        }
+        Ok(())
+    }
+
+    fn number(&self, at: &At, schema: &Value, number: &Number) -> Result<(), String> {
+        let Some(number) = number.as_f64() else {
+            return at.refuse(format!("{number} is beyond all numbers"));
+        };
+        let limit = |side: &str| schema[side].as_f64();
+        if limit("minimum").is_some_and(|least| number < least)
+            || limit("maximum").is_some_and(|most| number > most)
+        {
+            return at.refuse(format!("{number}, outside {:?} to {:?}", limit("minimum"), limit("maximum")));
         }
         Ok(())
     }

@@ -1,7 +1,11 @@
 //! GitHub's own examples of webhooks: berth reads them all, and what the embedded GitHub tells is of their form.
 
 use berth::{
-    domain::payload::{Action, Origin, Payload, Standing, Subject},
+    domain::{
+        dispatch::Types,
+        event::{Heard, hear},
+        payload::{Action, Origin, Payload, Standing, Subject},
+    },
     rehearsal::{
         World,
         github::{Delivery, Grant, Hook, Opening},
@@ -61,6 +65,132 @@ fn every_official_example_is_read() {
     for known in ["pull_request", "issue_comment", "repository_dispatch", "merge_group", "ping"] {
         assert!(examples.contains_key(known), "{known} has no example");
     }
+}
+
+/// What each official example leads to, event by event, each once; reviewed.
+#[test]
+fn the_official_examples_lead_to_what_the_table_says() {
+    let mut lines = BTreeSet::new();
+    for (event, bodies) in examples() {
+        for body in bodies {
+            let payload = Payload::parse(&event, body.to_string().as_bytes()).unwrap();
+            let heard = hear(&event, &payload, &Types::default()).unwrap();
+            let action = body["action"].as_str().unwrap_or("-");
+            let told = match &heard {
+                Heard::Pull(happened) => match &happened.only_for {
+                    Some(_) => "look, if the label is known",
+                    None => "look",
+                },
+                Heard::Group { .. } => "look at the group",
+                Heard::Asked { .. } => "DISPATCH",
+                Heard::Spoken(_) => "COMMAND",
+                Heard::Sweep => "SWEEP",
+                Heard::ByHand => "as the inputs say",
+                Heard::Nothing { .. } => continue,
+            };
+            lines.insert(format!("{event} {action}: {told}"));
+        }
+    }
+    insta::assert_snapshot!(lines.into_iter().collect::<Vec<_>>().join("\n"), @r#"
+    merge_group checks_requested: look at the group
+    pull_request closed: look
+    pull_request converted_to_draft: look
+    pull_request labeled: look, if the label is known
+    pull_request opened: look
+    pull_request ready_for_review: look
+    pull_request reopened: look
+    pull_request synchronize: look
+    pull_request unlabeled: look, if the label is known
+    workflow_dispatch -: as the inputs say
+    "#);
+}
+
+/// Random numbers that are the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound.max(1)
+    }
+}
+
+/// One place of a payload made into something else: gone, of another kind, doubled, or another place's value.
+fn mutate(value: &mut Value, chance: &mut Chance) {
+    let depth = chance.below(6);
+    let mut place = value;
+    for _ in 0..depth {
+        let next = match &*place {
+            Value::Object(map) if !map.is_empty() => {
+                map.keys().nth(chance.below(map.len())).cloned().map(|key| (Some(key), 0))
+            }
+            Value::Array(items) if !items.is_empty() => Some((None, chance.below(items.len()))),
+            _ => None,
+        };
+        place = match next {
+            Some((Some(key), _)) => &mut place[key.as_str()],
+            Some((None, at)) => &mut place[at],
+            None => break,
+        };
+    }
+    let strange = [
+        Value::Null,
+        Value::Bool(true),
+        (-1).into(),
+        u64::MAX.into(),
+        "".into(),
+        "please /berth down".into(),
+        "create_ephemeral_cluster".into(),
+        "../../etc/passwd".into(),
+        "$(reboot) ${{ secrets.TOKEN }} \u{202e}\n::error::x".into(),
+        "x".repeat(70_000).into(),
+        Value::Array(vec![]),
+        Value::Object(Default::default()),
+    ];
+    *place = strange[chance.below(strange.len())].clone();
+}
+
+/// Whatever is wrong with a payload: it is refused, or leads to nothing, or to a look at the very pull request that it
+/// names. Never to a command, a dispatch or a sweep, and never to a panic.
+#[test]
+fn ten_thousand_mutations_of_the_examples_lead_to_no_command_and_no_panic() {
+    let ours = [
+        "pull_request",
+        "issue_comment",
+        "repository_dispatch",
+        "merge_group",
+        "ping",
+        "push",
+        "workflow_dispatch",
+    ];
+    let examples: Vec<(String, Value)> = examples()
+        .into_iter()
+        .filter(|(event, _)| ours.contains(&event.as_str()))
+        .flat_map(|(event, bodies)| bodies.into_iter().map(move |body| (event.clone(), body)))
+        .collect();
+    let (mut chance, mut looks, mut refused) = (Chance(7), 0, 0);
+    for n in 0..10_000 {
+        let (event, example) = &examples[n % examples.len()];
+        let mut body = example.clone();
+        for _ in 0..=chance.below(3) {
+            mutate(&mut body, &mut chance);
+        }
+        let Ok(payload) = Payload::parse(event, body.to_string().as_bytes()) else {
+            refused += 1;
+            continue;
+        };
+        match hear(event, &payload, &Types::default()) {
+            Ok(Heard::Pull(happened)) => {
+                looks += 1;
+                let named = body["repository"]["full_name"].as_str().unwrap().to_ascii_lowercase();
+                assert_eq!(happened.of.to_string(), format!("{named}#{}", body["number"]));
+            }
+            Ok(Heard::Group { .. } | Heard::Nothing { .. } | Heard::ByHand) => {}
+            Ok(other) => panic!("{event} led to {other:?}: {body}"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(looks > 500 && refused > 500, "the mutations miss: {looks} looks, {refused} refused");
 }
 
 fn kind(value: &Value) -> &'static str {
