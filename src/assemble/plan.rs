@@ -8,7 +8,8 @@ use crate::{
     clients::{child::Surroundings, kubernetes::Clusters},
     clock::Clock,
     domain::{
-        claim::{ObjectName, ProviderKind, Removal},
+        claim::{ObjectName, ProviderKind, Removal, Wish},
+        event::{Heard, hear},
         holder::Holder,
         names::HeadSha,
         payload::{Payload, Standing},
@@ -25,7 +26,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{fs, path::Path, sync::Arc};
 
 #[derive(Serialize)]
@@ -39,6 +40,33 @@ struct Planned {
     url: Option<String>,
     steps: Vec<String>,
     objects: Vec<ObjectName>,
+}
+
+/// What is no event of one pull request, or leads to nothing: which that is, in words.
+fn led_to(heard: &Heard, output: Output) -> Result<Answer> {
+    let leads_to = match heard {
+        Heard::Pull(happened) => format!("{} is looked at", happened.of),
+        Heard::Group { holder, .. } => {
+            format!("{holder} gets an environment as long as the queue has its branch")
+        }
+        Heard::Asked { which, wish: Wish::Up } => {
+            format!("{} is looked at, as if it had been opened", which.name())
+        }
+        Heard::Asked { which, wish: Wish::Down } => format!("{} is removed", which.name()),
+        Heard::Spoken(spoken) => match &spoken.command {
+            Ok(command) => format!("{} is told {command:?}, if who says it may write there", spoken.on),
+            Err(not_understood) => not_understood.to_string(),
+        },
+        Heard::Sweep => "every claim is looked at".to_owned(),
+        Heard::ByHand => "what the inputs `command` and `environment` say is done".to_owned(),
+        Heard::Nothing { why } => why.clone(),
+    };
+    let told = json!({ "leads_to": leads_to });
+    Ok(Answer {
+        data: shown(output, &told, || format!("{leads_to}\n"))?,
+        said: String::new(),
+        end: Ok(Exit::Done),
+    })
 }
 
 /// Steps that are only named need nothing.
@@ -59,16 +87,14 @@ fn no_tools() -> Tools {
 /// Plans.
 pub(crate) fn plan(file: &Path, event: &str, sources: &Sources<'_>, output: Output) -> Result<Answer> {
     let settings = Settings::load(sources)?;
-    let (provider, ProviderSettings::CapiK3s(of)) = settings.provider()?;
     let wrong = || UserError::usage(format!("{} cannot be planned for", file.display()));
     let body = fs::read(file).with_context(wrong)?;
-    let Payload::PullRequest(pull) =
-        Payload::parse(event, &body).map_err(anyhow::Error::from).with_context(wrong)?
-    else {
-        return Err(wrong()
-            .hint("give the payload of a `pull_request`, and its name by --event-name")
-            .into());
+    let payload = Payload::parse(event, &body).map_err(anyhow::Error::from).with_context(wrong)?;
+    let heard = hear(event, &payload, &settings.github.dispatch).map_err(UserError::usage)?;
+    let (Payload::PullRequest(pull), Heard::Pull(_)) = (payload, &heard) else {
+        return led_to(&heard, output);
     };
+    let (provider, ProviderSettings::CapiK3s(of)) = settings.provider()?;
     let holder = Holder::PullRequest(pull.of.clone());
     let hosts = super::engine::hosts_of(&settings)(&holder)?;
     let (intent, target) = match pull.standing {

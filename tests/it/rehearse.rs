@@ -125,6 +125,13 @@ fn a_plan_says_what_an_event_leads_to_without_reaching_anything() {
              proxmoxmachinetemplate pr-shop-42/pr-shop-42-cp-mt
     exit 0
     ");
+    for (event, says) in
+        [("push", "nothing follows from the event `push`\n"), ("schedule", "every claim is looked at\n")]
+    {
+        user.writes("other.json", "{}");
+        let other = user.berth(&["plan", "--event", "other.json", "--event-name", event]);
+        assert_eq!((other.code, other.stdout.as_str()), (0, says), "{}", other.seen());
+    }
     let closed = user.berth(&["plan", "--platform", "platform.yaml", "--event", "closed.json"]);
     assert!(
         closed.stdout.contains("none is wanted") && closed.stdout.contains("steps    tests, health"),

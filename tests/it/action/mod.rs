@@ -1,5 +1,6 @@
 //! The action: the real binary in a job, on what the embedded GitHub tells of. (In the bench the judge sees every request.)
 
+mod app;
 pub(crate) mod bed;
 mod commands;
 mod forks;
