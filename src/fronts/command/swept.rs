@@ -27,7 +27,7 @@ pub(crate) fn answer(reports: &[Report], output: Output) -> Result<Answer> {
     let ends = reports.iter().map(|report| report.outcome.as_ref().map_or(Exit::Unknown, run::exit));
     // What was overtaken is in newer hands.
     let bad = ends.filter(|end| !matches!(end, Exit::Done | Exit::Superseded)).max_by_key(|end| rank(*end));
-    let said = format!("{} claims looked at", reports.len());
+    let said = format!("claims looked at: {}", reports.len());
     Ok(Answer { data, said, end: Ok(bad.unwrap_or(Exit::Done)) })
 }
 
