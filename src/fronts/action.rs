@@ -38,6 +38,8 @@ pub(crate) struct Job {
     actor: Option<Login>,
     /// The branch that its workflow is of, where it is of one.
     branch: Option<BranchName>,
+    /// Which run of a workflow it is of.
+    pub(crate) run: Option<u64>,
     /// Its log.
     pub(crate) log: Option<String>,
     /// Where its summary goes.
@@ -61,12 +63,13 @@ impl Job {
         let repository = needed("GITHUB_REPOSITORY")?;
         let wrong = |name: &str, why: &dyn std::fmt::Display| UserError::usage(format!("{name}: {why}"));
         let server = environment.text("GITHUB_SERVER_URL")?.unwrap_or("https://github.com");
-        let log = environment.text("GITHUB_RUN_ID")?.filter(|id| id.bytes().all(|b| b.is_ascii_digit()));
+        let run: Option<u64> = environment.text("GITHUB_RUN_ID")?.and_then(|id| id.parse().ok());
         let branch =
             environment.text("GITHUB_REF")?.and_then(|reference| reference.strip_prefix("refs/heads/"));
         Ok(Self {
             event: needed("GITHUB_EVENT_NAME")?.to_owned(),
-            log: log.map(|id| format!("{server}/{repository}/actions/runs/{id}")),
+            run,
+            log: run.map(|id| format!("{server}/{repository}/actions/runs/{id}")),
             repository: repository.parse().map_err(|why| wrong("GITHUB_REPOSITORY", &why))?,
             actor: environment.text("GITHUB_ACTOR")?.and_then(|actor| actor.parse().ok()),
             branch: branch.and_then(|branch| branch.parse().ok()),

@@ -57,7 +57,7 @@ fn main() -> Revision {
     Revision::Branch("main".parse().unwrap())
 }
 
-pub(crate) const ACTS: [Act; 19] = [
+pub(crate) const ACTS: [Act; 20] = [
     act!("read acme/web#1", "pull-requests: read", |github, there| github.pull(&pull(1)).await),
     act!("list the files of acme/web#1", "pull-requests: read", |github, there| {
         github.changed_files(&pull(1)).await
@@ -110,6 +110,9 @@ pub(crate) const ACTS: [Act; 19] = [
     act!("list \"deploy\" of acme/web at refs/heads/main", "contents: read", |github, there| {
         github.directory(&repo(), "deploy", &main()).await
     }),
+    act!("read who has approved run 512 of acme/web", "actions: read", |github, there| {
+        github.is_run_approved(&repo(), 512).await
+    }),
     act!("list the branches of acme/web at 1111111", "contents: read", |github, there| {
         github.branches_at(&repo(), &sha()).await
     }),
@@ -123,6 +126,7 @@ fn all_but(needed: &str) -> Grant {
         ("statuses", Permission::Statuses),
         ("checks", Permission::Checks),
         ("deployments", Permission::Deployments),
+        ("actions", Permission::Actions),
     ];
     let (named, level) = needed.split_once(": ").unwrap();
     assert!(all.iter().any(|(name, _)| *name == named), "{needed}");
@@ -160,6 +164,7 @@ async fn what_is_named_is_enough() {
             "pull-requests" => Permission::PullRequests,
             "statuses" => Permission::Statuses,
             "checks" => Permission::Checks,
+            "actions" => Permission::Actions,
             _ => Permission::Deployments,
         };
         let level = if level == "write" { Level::Write } else { Level::Read };

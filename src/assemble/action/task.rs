@@ -4,14 +4,17 @@
 
 use super::{Stage, speech};
 use crate::{
-    clients::github::{GitHub, Permission},
+    clients::{
+        Kind,
+        github::{GitHub, Permission},
+    },
     domain::{
         claim::Wish,
         event::{Happened, Heard, hear},
         holder::{Holder, Which},
         intent::Occasion,
         names::{HeadSha, Login, RepoName},
-        payload::Standing,
+        payload::{Origin, Standing},
         report::Outcome,
         results::Results,
     },
@@ -144,13 +147,26 @@ pub(super) async fn may_write(github: &GitHub, repo: &RepoName, who: Option<&Log
     }
 }
 
+/// Whether somebody has let this very run go on, as a reviewer of its job's environment: what they approved is the commit of
+/// its event.
+async fn stands_behind_a_gate(stage: &Stage<'_>, github: &GitHub) -> Result<bool> {
+    let Some(run) = stage.job.run else { return Ok(false) };
+    match github.is_run_approved(&stage.job.repository, run).await {
+        Err(failure) if failure.kind == Kind::Refused => {
+            tracing::debug!("no reviewer's approval counts: {failure}");
+            Ok(false)
+        }
+        asked => Ok(asked?),
+    }
+}
+
 async fn pull_request(
     stage: &Stage<'_>,
     settings: &Settings,
     github: &GitHub,
     happened: Happened,
 ) -> Result<Task> {
-    let Happened { of, head, by, labeled, only_for, .. } = happened;
+    let Happened { of, head, by, labeled, only_for, origin } = happened;
     let approval = &settings.github.approval_label;
     let is_approval =
         |label: &crate::domain::names::LabelName| label.as_ref().eq_ignore_ascii_case(approval.as_ref());
@@ -162,6 +178,7 @@ async fn pull_request(
     }
     let approved = match labeled.as_ref().is_some_and(is_approval) {
         true => may_write(github, &of.repo, by.as_ref()).await?.then(|| head.clone()),
+        false if origin != Origin::Same => stands_behind_a_gate(stage, github).await?.then(|| head.clone()),
         false => None,
     };
     let mut look = stage.look(settings);

@@ -24,7 +24,8 @@ use std::{
 };
 
 /// What berth does in a repository. Who was given less is told so by what is refused.
-const NEEDED: [(&str, Level); 6] = [
+const NEEDED: [(&str, Level); 7] = [
+    ("actions", Level::Read),
     ("checks", Level::Write),
     ("contents", Level::Read),
     ("deployments", Level::Write),

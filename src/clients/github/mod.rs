@@ -17,6 +17,7 @@ mod pages;
 mod people;
 mod pulls;
 mod request;
+mod runs;
 mod statuses;
 
 pub use checks::{Annotation, Check, CheckRun, Conclusion, Level, Output, Progress};

@@ -22,6 +22,8 @@ pub enum Permission {
     Checks,
     /// Deployments.
     Deployments,
+    /// Runs of workflows.
+    Actions,
     /// What everybody may read who may see the repository at all.
     Metadata,
 }
@@ -99,8 +101,8 @@ impl Grant {
     /// And it may do everything.
     #[must_use]
     pub fn may_all(self) -> Self {
-        use Permission::{Checks, Contents, Deployments, Issues, PullRequests, Statuses};
-        [Contents, Issues, PullRequests, Statuses, Checks, Deployments]
+        use Permission::{Actions, Checks, Contents, Deployments, Issues, PullRequests, Statuses};
+        [Contents, Issues, PullRequests, Statuses, Checks, Deployments, Actions]
             .into_iter()
             .fold(self, |grant, permission| grant.may(permission, Level::Write))
     }

@@ -55,6 +55,7 @@ fn word(permission: Permission) -> &'static str {
         Permission::Statuses => "statuses",
         Permission::Checks => "checks",
         Permission::Deployments => "deployments",
+        Permission::Actions => "actions",
         Permission::Metadata => "metadata",
     }
 }

@@ -24,6 +24,7 @@ mod pulls;
 mod reactions;
 mod refusal;
 mod routes;
+mod runs;
 mod show;
 mod state;
 mod statuses;

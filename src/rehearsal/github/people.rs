@@ -71,6 +71,7 @@ impl GitHub {
             collaborators: BTreeMap::new(),
             files: BTreeMap::new(),
             parent: None,
+            runs: BTreeMap::new(),
             created_at: self.now,
             commits: BTreeSet::from([first]),
             labels: Vec::new(),

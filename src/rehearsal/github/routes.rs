@@ -10,7 +10,7 @@ use super::{
     refusal::{self, Refusal},
 };
 use Level::{Read, Write};
-use Permission::{Checks, Contents, Deployments, Issues, Metadata, PullRequests, Statuses};
+use Permission::{Actions, Checks, Contents, Deployments, Issues, Metadata, PullRequests, Statuses};
 
 impl GitHub {
     pub(super) fn route(&mut self, call: &Call<'_>) -> Answer {
@@ -65,6 +65,9 @@ impl GitHub {
                 ok(show.whole(&self.repositories[&id]))
             }
             ("GET", ["installation"]) => self.read_installation(call, id),
+            ("GET", ["actions", "runs", run, "approvals"]) => {
+                may(self, &[Actions], Read).and_then(|()| self.list_approvals(call, id, run))
+            }
             ("GET", ["commits", sha, "branches-where-head"]) => {
                 may(self, &[Contents], Read).and_then(|()| self.branches_at(call, id, sha))
             }

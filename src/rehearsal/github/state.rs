@@ -60,6 +60,8 @@ pub struct Repository {
     pub collaborators: BTreeMap<String, Role>,
     /// The files of each commit.
     pub files: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// Runs of workflows, with who has approved each.
+    pub runs: BTreeMap<u64, Vec<String>>,
     pub(super) parent: Option<u64>,
     pub(super) created_at: Timestamp,
     pub(super) commits: BTreeSet<String>,

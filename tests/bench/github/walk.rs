@@ -142,6 +142,8 @@ async fn every_operation_succeeds_and_is_as_described() {
     walk.expect(403, APP, "GET /user", None).await;
     walk.get(&at("")).await;
     walk.get(&at("/collaborators/alice/permission")).await;
+    walk.served.lock().github.change(REPOSITORY).unwrap().runs.insert(512, vec!["alice".to_owned()]);
+    assert_eq!(walk.get(&at("/actions/runs/512/approvals")).await[0]["state"], "approved");
     let branches = format!("/commits/{SHA}/branches-where-head");
     assert_eq!(walk.get(&at(&branches)).await[0]["name"], "topic");
     let file = walk.get(&at("/contents/berth.yaml?ref=main")).await;

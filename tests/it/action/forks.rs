@@ -95,6 +95,25 @@ fn up_with_the_whole_sha_approves_that_commit_and_without_it_none() {
     assert_eq!((right.output("outcome"), bed.deployed()), ("ready", Some(sha('a'))), "{}", right.log);
 }
 
+/// A job that names an environment with reviewers begins only once one of them has approved its run.
+#[test]
+fn a_run_that_a_reviewer_has_let_go_on_brings_up_the_commit_of_its_event() {
+    let bed = Bed::new();
+    let event = fork(&bed).in_target();
+    bed.world().github.change(REPOSITORY).unwrap().runs.insert(512, vec!["ada".to_owned()]);
+    let acted = bed.acts(&event);
+    assert_eq!((acted.output("outcome"), bed.deployed()), ("ready", Some(sha('a'))), "{}", acted.log);
+    let pushed = bed.pushed('b').in_target();
+    bed.world().github.change(REPOSITORY).unwrap().runs.insert(512, vec![]);
+    let acted = bed.acts(&pushed);
+    assert_eq!(
+        (acted.output("outcome"), bed.deployed()),
+        ("awaits-approval", Some(sha('a'))),
+        "{}",
+        acted.log
+    );
+}
+
 #[test]
 fn a_forks_environment_goes_without_anybodys_approval() {
     let bed = Bed::new();
