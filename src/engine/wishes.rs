@@ -111,9 +111,7 @@ impl Pulls {
         if matches!(pull.standing, Standing::Closed | Standing::Merged) {
             return Ok(down(None));
         }
-        if let Some(why) = self.unwanted(of, &pull, claim).await? {
-            return Ok(down(Some(why)));
-        }
+        // Before the filters: they are of the same files, so they have no say on another commit.
         let is_foreign = pull.origin != Origin::Same;
         match &self.at {
             At::Commit(at) if *at != pull.head => return Err(Declined(Outcome::Superseded).into()),
@@ -124,6 +122,9 @@ impl Pulls {
                 return Err(elsewhere(of, at.as_ref(), &pull.head).into());
             }
             _ => {}
+        }
+        if let Some(why) = self.unwanted(of, &pull, claim).await? {
+            return Ok(down(Some(why)));
         }
         if let (Forks::Approved { label, head }, Origin::Fork(_) | Origin::Gone) = (&self.forks, &pull.origin)
         {

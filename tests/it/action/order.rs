@@ -18,6 +18,18 @@ fn an_older_commits_run_that_comes_last_changes_nothing() {
     assert_eq!((bed.comment(), bed.statuses(&sha('a'))), (comment, statuses), "not a word of it is told");
 }
 
+/// Its checkout is of the older commit, and so are the filters in it.
+#[test]
+fn an_older_commits_filters_take_nothing_from_a_newer_one() {
+    let bed = Bed::new();
+    let opened = bed.opened();
+    assert_eq!(bed.acts(&bed.pushed('b')).output("outcome"), "ready");
+    bed.writes("berth.yaml", &format!("{}filter: {{labels: [preview]}}\n", super::bed::APP));
+    let late = bed.acts(&opened);
+    assert_eq!((late.code, late.output("outcome")), (0, "superseded"), "{}", late.log);
+    assert!(bed.comment().contains("### ✅ Ready"), "{}", bed.comment());
+}
+
 /// GitHub.md 7.7.
 #[test]
 fn the_same_events_in_any_order_and_twice_come_to_one_end() {
