@@ -261,6 +261,11 @@ impl Outcome {
 
     /// In one word, as in the JSON.
     pub fn word(&self) -> &'static str {
+    /// Whether the environment was seen to stand, whatever its tests came to.
+    pub fn stands(&self) -> bool {
+        matches!(self, Outcome::Ready | Outcome::AwaitingTests { .. } | Outcome::TestsFailed)
+    }
+
         match self {
             Outcome::Ready => "ready",
             Outcome::AwaitingTests { .. } => "awaiting-tests",

@@ -8,7 +8,7 @@ use super::{Engine, told};
 use crate::{
     documents::NotWritten,
     domain::{
-        claim::Reported,
+        claim::{Reported, State},
         holder::Holder,
         names::HeadSha,
         report::{Outcome, Report},
@@ -56,6 +56,9 @@ impl Engine {
             if claim.head() != Some(head) {
                 return nothing("its results are kept; the environment is at another commit by now");
             }
+            if !matches!(claim.state(), State::Waiting { .. } | State::Held { closed_at: None, .. }) {
+                return nothing("its results are kept; the environment is about to go");
+            }
             let Some(reported) = claim.reported().filter(|told| told.by == claim.generation()) else {
                 return nothing(
                     "its results are kept; the run that brings the environment up looks for them",
@@ -63,6 +66,10 @@ impl Engine {
             };
             if reported.awaits.as_ref() != Some(&results.name) {
                 return nothing("its results are kept; `tests.report` names another report");
+            }
+            // What never stood is not made good, nor its failure covered, by tests that met something else.
+            if !told::stood(reported) {
+                return nothing("its results are kept; the environment does not stand at that commit");
             }
             let ours = claim.taken(self.protocol.ids.take()?.run);
             let outcome = told::of(results);

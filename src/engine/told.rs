@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     documents::Store,
     domain::{
-        claim::{Claim, State},
+        claim::{Claim, Reported, State},
         plan::{Direction, StepName},
         report::{Outcome, Phase, Report, Status},
         results::Results,
@@ -29,12 +29,10 @@ pub(super) async fn again(store: &dyn Store, claim: &Claim, clock: &Clock) -> Re
         Some(name) => steps::tests::found(store, &claim.name(), head, name).await?,
         None => None,
     };
-    let outcome = match (reported.outcome.as_str(), &tests, &reported.awaits) {
-        ("ready" | "awaiting-tests" | "tests-failed", Some(results), _) => of(results),
-        ("ready" | "awaiting-tests" | "tests-failed", None, Some(name)) => {
-            Outcome::AwaitingTests { report: name.clone() }
-        }
-        ("ready", None, None) => Outcome::Ready,
+    let outcome = match (stood(reported), &tests, &reported.awaits) {
+        (true, Some(results), _) => of(results),
+        (true, None, Some(name)) => Outcome::AwaitingTests { report: name.clone() },
+        (true, None, None) if reported.outcome == "ready" => Outcome::Ready,
         _ => return Ok(None),
     };
     let took = SignedDuration::from_secs(i64::try_from(reported.took).unwrap_or_default());
@@ -59,6 +57,11 @@ pub(super) async fn again(store: &dyn Store, claim: &Claim, clock: &Clock) -> Re
     report.tests = tests;
     report.expires_at = Some(claim.expires());
     Ok(Some(report))
+}
+
+/// Whether the environment was seen to stand by whoever reported, whatever its tests came to.
+pub(super) fn stood(reported: &Reported) -> bool {
+    ["ready", "awaiting-tests", "tests-failed"].contains(&reported.outcome.as_str())
 }
 
 /// What results come to.

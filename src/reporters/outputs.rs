@@ -4,7 +4,7 @@
 //! by its path).
 
 use super::Reporter;
-use crate::domain::report::Report;
+use crate::domain::report::{Outcome, Report};
 use anyhow::{Context as _, Result, anyhow};
 use async_trait::async_trait;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -42,14 +42,16 @@ impl Outputs {
     }
 
     fn values(&self, report: &Report) -> Vec<(&'static str, String)> {
-        let host = report.url.as_deref().map(host);
+        // A later step goes there, so it is told only of what was seen to answer.
+        let url = report.url.clone().filter(|_| report.outcome.as_ref().is_some_and(Outcome::stands));
+        let dns = url.as_deref().map(|url| host(url).to_owned());
         let addresses: Vec<String> = report.addresses.iter().map(ToString::to_string).collect();
         let kubeconfig = self.kubeconfig.as_ref().filter(|path| path.is_file());
         let tests = report.tests.as_ref();
         let values = [
             ("name", Some(report.name.to_string())),
-            ("url", report.url.clone()),
-            ("dns", host.map(str::to_owned)),
+            ("url", url),
+            ("dns", dns),
             ("addresses", Some(addresses.join(","))),
             ("kubeconfig-path", kubeconfig.map(|path| path.display().to_string())),
             ("outcome", report.outcome.as_ref().map(|outcome| outcome.word().to_owned())),

@@ -11,9 +11,7 @@ use anyhow::Result;
 /// What a report comes to.
 pub(crate) fn answer(report: &Report, output: Output) -> Result<Answer> {
     let data = shown(output, report, || match (&report.outcome, &report.url) {
-        (Some(Outcome::Ready | Outcome::AwaitingTests { .. } | Outcome::TestsFailed), Some(url)) => {
-            format!("{url}\n")
-        }
+        (Some(outcome), Some(url)) if outcome.stands() => format!("{url}\n"),
         _ => String::new(),
     })?;
     let exit = report.outcome.as_ref().map_or(Exit::Unknown, exit);

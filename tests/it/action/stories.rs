@@ -304,6 +304,27 @@ fn results_of_an_older_commit_judge_nothing() {
     let acted = bed.acted(command.output().unwrap());
     assert_eq!((acted.code, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
     assert_eq!(bed.statuses(&sha('b')).last().unwrap().split(':').next(), Some("pending"));
+/// As in app.yml, whose job `report` runs behind a red one, too.
+#[test]
+fn results_make_nothing_good_that_does_not_stand() {
+    let bed = Bed::of(&format!("{APP}tests: {{report: cypress}}\n"));
+    let opened = bed.opened();
+    bed.writes("app.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: Shop}\nspec: {containers: []}\n");
+    let failed = bed.acts(&opened);
+    assert_ne!(failed.code, 0, "{}", failed.log);
+    assert_eq!(failed.output("url"), "");
+    let (comment, statuses) = (bed.comment(), bed.statuses(&sha('a')));
+    for junit in ["<testsuite><testcase name=\"x\"/></testsuite>", ""] {
+        bed.writes("r.xml", junit);
+        let mut command = bed.command(&opened);
+        command.env("BERTH_COMMAND", "report").env("BERTH_JUNIT", "r.xml").env("BERTH_NAME", "cypress");
+        let acted = bed.acted(command.output().unwrap());
+        assert_eq!((acted.code, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
+        assert!(acted.summary.contains("does not stand"), "{}", acted.summary);
+    }
+    assert_eq!((bed.comment(), bed.statuses(&sha('a'))), (comment, statuses));
+}
+
 }
 
 #[test]
