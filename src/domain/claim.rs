@@ -36,6 +36,9 @@ pub struct Claim {
     /// Somebody asked for it by hand, so no filter takes it away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     by_hand: bool,
+    /// It goes although its pull request is open: a filter, or an approval that was taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    left_out: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reported: Option<Reported>,
     created: Timestamp,
@@ -201,6 +204,7 @@ impl Claim {
             wish: Wish::Up,
             head,
             by_hand: false,
+            left_out: false,
             reported: None,
             created: now,
             expires: now.saturating_add(life).unwrap_or(Timestamp::MAX),
@@ -243,6 +247,10 @@ impl Claim {
     /// Whether somebody asked for it by hand.
     pub fn is_by_hand(&self) -> bool {
         self.by_hand
+    }
+    /// Whether it goes although its pull request is open.
+    pub fn is_left_out(&self) -> bool {
+        self.left_out
     }
     /// What people were told last.
     pub fn reported(&self) -> Option<&Reported> {
@@ -299,6 +307,10 @@ impl Claim {
         }
         add(&mut old.hosts, &new.hosts);
         self
+    }
+    /// Going although its pull request is open, or not.
+    pub fn leaving_out(self, left_out: bool) -> Self {
+        Self { left_out, ..self }
     }
     /// Asked for by hand.
     pub fn asked_for(self) -> Self {

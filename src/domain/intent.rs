@@ -30,6 +30,8 @@ pub enum Wanted {
     Up(Option<HeadSha>),
     /// None: closed, over, not asked for.
     Down,
+    /// None, though it is open: it is left out, as only those know who have its files. So it stays until they say otherwise.
+    LeftOut,
 }
 
 /// The terms on which environments live.
@@ -117,7 +119,13 @@ pub fn decide(
     if claim.holder() != holder {
         return Ok(Intent::Refuse { held_by: claim.holder().clone() });
     }
-    let ours = claim.taken(ids.run);
+    // The sweep knows of open and closed alone.
+    let wanted = match wanted {
+        Wanted::Up(_) if occasion == Occasion::Sweep && claim.is_left_out() => Wanted::LeftOut,
+        other => other,
+    };
+    let is_left_out = wanted == Wanted::LeftOut;
+    let ours = claim.taken(ids.run).leaving_out(is_left_out);
     let expired = claim.expires() <= now;
     Ok(match (occasion, wanted) {
         (Occasion::Event | Occasion::UpNow, Wanted::Up(head)) => {
@@ -148,7 +156,7 @@ pub fn decide(
             State::Draining { .. } | State::Freeing { .. } => Intent::Take(ours, Then::Down),
             State::Cooling { until, .. } => finish(ours, *until, now),
         },
-        (Occasion::Event | Occasion::UpNow | Occasion::Sweep, Wanted::Down) => {
+        (Occasion::Event | Occasion::UpNow | Occasion::Sweep, Wanted::Down | Wanted::LeftOut) => {
             let ours = ours.wishing(Wish::Down);
             match claim.state() {
                 State::Held { closed_at, .. } if !expired => {
@@ -156,7 +164,8 @@ pub fn decide(
                     match closed_at {
                         _ if over <= now => Intent::Take(ours.draining()?, Then::Down),
                         None => Intent::Take(ours.closed(now)?, Then::Rest(Why::Grace(over))),
-                        Some(_) => Intent::Leave(Why::Grace(over)),
+                        Some(_) if claim.is_left_out() == is_left_out => Intent::Leave(Why::Grace(over)),
+                        Some(_) => Intent::Take(ours, Then::Rest(Why::Grace(over))),
                     }
                 }
                 // What waits has nothing that a grace could keep.

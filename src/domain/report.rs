@@ -87,10 +87,12 @@ pub enum Outcome {
         /// When.
         free_at: Option<Timestamp>,
     },
-    /// Closed; it stays until then, unless it is reopened.
+    /// Closed, or left out though it is open; it stays until then, unless it is wanted again.
     Closing {
         /// When it goes.
         until: Timestamp,
+        /// Why, though it is open; `None`: it is closed, or somebody asked for it.
+        why: Option<String>,
     },
     /// The code of a fork waits for somebody to vouch for this very commit.
     AwaitsApproval {
@@ -246,11 +248,11 @@ impl Outcome {
             | Outcome::Nothing { why }
             | Outcome::Unconcerned { why }
             | Outcome::Refused { why } => Some(why),
+            Outcome::Closing { why, .. } => why.as_mut(),
             Outcome::Ready
             | Outcome::AwaitingTests { .. }
             | Outcome::TestsFailed
             | Outcome::Removed { .. }
-            | Outcome::Closing { .. }
             | Outcome::AwaitsApproval { .. }
             | Outcome::Queued
             | Outcome::PoolFull
@@ -259,13 +261,13 @@ impl Outcome {
         }
     }
 
-    /// In one word, as in the JSON.
-    pub fn word(&self) -> &'static str {
     /// Whether the environment was seen to stand, whatever its tests came to.
     pub fn stands(&self) -> bool {
         matches!(self, Outcome::Ready | Outcome::AwaitingTests { .. } | Outcome::TestsFailed)
     }
 
+    /// In one word, as in the JSON.
+    pub fn word(&self) -> &'static str {
         match self {
             Outcome::Ready => "ready",
             Outcome::AwaitingTests { .. } => "awaiting-tests",

@@ -158,7 +158,7 @@ impl Engine {
                     let why = why.unwrap_or_else(|| NOTHING_THERE.to_owned());
                     return Ok(Outcome::Nothing { why });
                 }
-                Opened::Left(why) => return Ok(rests(why)),
+                Opened::Left(why) => return Ok(because(rests(why), &unwanted)),
                 Opened::Refused { held_by } => {
                     return Ok(Outcome::Refused {
                         why: format!("the name {} is held by {held_by}", event.holder.name()),
@@ -172,12 +172,23 @@ impl Engine {
             let quiet = if has_ended { Duration::ZERO } else { self.retry.quiet };
             let quiet = clock.now().saturating_add(quiet).unwrap_or(Timestamp::MAX);
             match (Run { engine: self, telling, fence, merge, quiet }).go(then).await? {
-                Some(outcome) => return Ok(outcome),
+                Some(outcome) => return Ok(because(outcome, &unwanted)),
                 // It was wished for anew while it went: what is wanted now is asked again. The sweep brings nothing up.
                 None if event.occasion == Occasion::Sweep => occasion = Occasion::Sweep,
                 None => occasion = Occasion::Event,
             }
         }
+    }
+}
+
+/// With why it is not wanted though it is open.
+fn because(outcome: Outcome, unwanted: &Mutex<Option<String>>) -> Outcome {
+    match outcome {
+        Outcome::Closing { until, .. } => {
+            let why = unwanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Outcome::Closing { until, why }
+        }
+        other => other,
     }
 }
 
@@ -190,7 +201,7 @@ pub(super) fn rests(why: Why) -> Outcome {
         Why::Wanted => {
             Outcome::Unconcerned { why: "it is wanted, and nothing has happened to it".to_owned() }
         }
-        Why::Grace(until) => Outcome::Closing { until },
+        Why::Grace(until) => Outcome::Closing { until, why: None },
         Why::Cooling(until) => Outcome::Removed { free_at: Some(until) },
     }
 }

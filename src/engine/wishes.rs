@@ -105,11 +105,12 @@ impl Pulls {
     }
 
     async fn of_pull(&self, of: &PullRequest, claim: Option<&Claim>) -> Result<Asked> {
-        let down = |why: Option<String>| Asked { wanted: Wanted::Down, merge: None, why };
+        let down = || Asked { wanted: Wanted::Down, merge: None, why: None };
+        let left_out = |why: String| Asked { wanted: Wanted::LeftOut, merge: None, why: Some(why) };
         // There is none: GitHub's own word, of a repository that can be read.
-        let Some(pull) = self.github.pull(of).await? else { return Ok(down(None)) };
+        let Some(pull) = self.github.pull(of).await? else { return Ok(down()) };
         if matches!(pull.standing, Standing::Closed | Standing::Merged) {
-            return Ok(down(None));
+            return Ok(down());
         }
         // Before the filters: they are of the same files, so they have no say on another commit.
         let is_foreign = pull.origin != Origin::Same;
@@ -124,7 +125,7 @@ impl Pulls {
             _ => {}
         }
         if let Some(why) = self.unwanted(of, &pull, claim).await? {
-            return Ok(down(Some(why)));
+            return Ok(left_out(why));
         }
         if let (Forks::Approved { label, head }, Origin::Fork(_) | Origin::Gone) = (&self.forks, &pull.origin)
         {

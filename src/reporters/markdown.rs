@@ -162,7 +162,15 @@ fn said<'a>(report: &'a Report, now: Timestamp, beside: &Beside) -> Said<'a> {
         Some(Outcome::Failed { step, why }) => parts::failed(report, *step, why),
         Some(Outcome::Unknown { step, why }) => parts::unknown(report, *step, why),
         Some(Outcome::Removed { free_at }) => parts::removed(report, *free_at, now),
-        Some(Outcome::Closing { until }) => plain(
+        Some(Outcome::Closing { until, why: Some(why) }) => plain(
+            format!("⏳ Not wanted any more · removed at {}", moment(*until, now)),
+            format!(
+                "{}\n\nUntil then it keeps URL, address and data, should it be wanted again. \
+                 `/berth down` removes it now, `/berth up` keeps it.",
+                code(why)
+            ),
+        ),
+        Some(Outcome::Closing { until, why: None }) => plain(
             format!("⏳ Closed · removed at {} unless reopened", moment(*until, now)),
             "Reopening keeps URL, address and data. `/berth down` removes it now.".to_owned(),
         ),

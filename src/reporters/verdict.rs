@@ -52,8 +52,12 @@ fn said(report: &Report, beside: &Beside) -> String {
         }
         Outcome::Removed { .. } => "Removed".to_owned(),
         // With its day: today it would be another line than tomorrow.
-        Outcome::Closing { until } => {
-            format!("Closed; removed at {} unless reopened", moment(*until, Timestamp::UNIX_EPOCH))
+        Outcome::Closing { until, why } => {
+            let at = moment(*until, Timestamp::UNIX_EPOCH);
+            match why {
+                None => format!("Closed; removed at {at} unless reopened"),
+                Some(why) => format!("Removed at {at}: {}", first(why)),
+            }
         }
         Outcome::AwaitsApproval { label } => {
             format!("Waits for approval: a maintainer sets the label {label}")

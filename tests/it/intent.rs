@@ -331,6 +331,30 @@ fn a_sweep_that_sees_an_open_pull_request_takes_the_close_off_without_touching_t
     assert_eq!(then, Then::Rest(Why::Grace(at(11))));
 }
 
+/// Filters stand in the app's own file, which the sweep does not have: to it, it is open and no more.
+#[test]
+fn a_sweep_does_not_bring_back_what_a_filter_left_out() {
+    let held = situations().into_iter().find_map(|(situation, claim)| {
+        claim.filter(|claim| {
+            situation == "held" && matches!(claim.state(), State::Held { closed_at: None, .. })
+        })
+    });
+    let (claim, then) = taken(decided(Occasion::Event, Wanted::LeftOut, held.as_ref()));
+    assert_eq!((claim.is_left_out(), then), (true, Then::Rest(Why::Grace(at(11)))));
+    assert_eq!(
+        decided(Occasion::Sweep, up(), Some(&claim)),
+        Intent::Leave(Why::Grace(at(11))),
+        "it is open, and stays left out"
+    );
+    let (gone, then) = taken(decided_at(at(11), Occasion::Sweep, up(), Some(&claim)));
+    assert_eq!((gone.state().word(), then), ("draining", Then::Down));
+    let (back, then) = taken(decided(Occasion::Event, up(), Some(&claim)));
+    assert_eq!((back.is_left_out(), then), (false, Then::Up));
+    // Closed in earnest and reopened unheard, it is wanted as any other.
+    let (closed, _) = taken(decided(Occasion::Event, Wanted::Down, Some(&claim)));
+    assert_eq!(taken(decided(Occasion::Sweep, up(), Some(&closed))).1, Then::Rest(Why::Wanted));
+}
+
 #[test]
 fn the_first_sighting_of_a_close_counts_and_a_later_one_does_not_start_the_grace_again() {
     for occasion in [Occasion::Event, Occasion::Sweep] {

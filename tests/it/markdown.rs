@@ -310,7 +310,7 @@ fn cancelled() {
 
 #[test]
 fn closed_and_removed() {
-    assert_snapshot!(plain(&report(Some(Outcome::Closing { until: at("15:04:00") }))), @r#"
+    assert_snapshot!(plain(&report(Some(Outcome::Closing { until: at("15:04:00"), why: None }))), @r#"
     <!-- berth v1 acme/shop#42 g3 -->
     ### ⏳ Closed · removed at 15:04 UTC unless reopened
 
@@ -573,7 +573,7 @@ fn outcomes(text: &str) -> Vec<Outcome> {
         Outcome::Failed { step: step("deploy"), why: why.clone() },
         Outcome::Failed { step: step("deploy"), why: format!("deploy gave up after {why}") },
         Outcome::Removed { free_at: None },
-        Outcome::Closing { until: at("15:00:00") },
+        Outcome::Closing { until: at("15:00:00"), why: None },
         Outcome::AwaitsApproval { label: why.clone() },
         Outcome::WithoutSecrets { why: why.clone() },
         Outcome::Nothing { why: why.clone() },

@@ -224,7 +224,7 @@ async fn an_ending_says_what_to_do() {
         Outcome::AwaitingTests { report: "cypress".into() },
         Outcome::Removed { free_at: Some("2026-01-21T12:13:00Z".parse().unwrap()) },
         Outcome::Removed { free_at: None },
-        Outcome::Closing { until: "2026-01-21T15:04:00Z".parse().unwrap() },
+        Outcome::Closing { until: "2026-01-21T15:04:00Z".parse().unwrap(), why: None },
         Outcome::Nothing { why: "there is no environment".into() },
         Outcome::AwaitsApproval { label: "berth/approved".into() },
         Outcome::WithoutSecrets { why: "it comes from the fork eve/shop".into() },

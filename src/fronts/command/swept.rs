@@ -47,7 +47,7 @@ fn told(report: &Report) -> (&'static str, String) {
         Outcome::Unknown { why, .. } | Outcome::Failed { why, .. } | Outcome::Refused { why } => {
             why.lines().next().unwrap_or_default().to_owned()
         }
-        Outcome::Closing { until } => format!("until {until}"),
+        Outcome::Closing { until, .. } => format!("until {until}"),
         Outcome::Removed { free_at: Some(at) } => format!("its addresses are free at {at}"),
         _ => String::new(),
     };

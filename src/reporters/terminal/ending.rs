@@ -53,8 +53,11 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
             vec![format!("Removed in {took}; its addresses are free at {}", moment(*at, now))]
         }
         Outcome::Removed { .. } => vec![format!("Removed in {took}")],
-        Outcome::Closing { until } => {
+        Outcome::Closing { until, why: None } => {
             vec![format!("Closed; removed at {} unless reopened", moment(*until, now))]
+        }
+        Outcome::Closing { until, why: Some(why) } => {
+            told(&format!("Not wanted any more; removed at {}", moment(*until, now)), why)
         }
         Outcome::AwaitsApproval { label } => {
             vec![format!("Waits for approval: a maintainer sets the label {}", line(label, BYTES))]

@@ -120,7 +120,19 @@ fn a_label_that_no_setting_names_changes_nothing_and_one_that_opts_in_brings_it_
     let preview = bed.acts(&label("preview"));
     assert_eq!((preview.output("outcome"), bed.deployed()), ("ready", Some(sha('a'))), "{}", preview.log);
     let away = bed.happens(|world| world.github.unlabel(REPOSITORY, NUMBER, "ada", "preview").unwrap());
-    assert_eq!(bed.acts(&away).output("outcome"), "closing");
+    let acted = bed.acts(&away);
+    assert_eq!(acted.output("outcome"), "closing");
+    // It is open, and so nobody is told that it is closed.
+    assert!(bed.comment().contains("### ⏳ Not wanted any more · removed at"), "{}", bed.comment());
+    assert!(
+        bed.comment().contains("`filter.labels` asks for one of the labels preview"),
+        "{}",
+        bed.comment()
+    );
+    let swept = bed.acts(&Event::new("schedule", json!({"schedule": "17 * * * *"})));
+    assert!(swept.log.contains("keep"), "{}", swept.log);
+    let claim = bed.document("pr-shop-42/claim").unwrap();
+    assert!(claim["state"]["closed-at"].is_string(), "its grace goes on: {claim}");
 }
 
 #[test]
@@ -292,18 +304,6 @@ fn results_that_another_job_hands_in_decide() {
     );
 }
 
-#[test]
-fn results_of_an_older_commit_judge_nothing() {
-    let bed = Bed::of(&format!("{APP}tests: {{report: cypress}}\n"));
-    let old = bed.opened();
-    bed.acts(&old);
-    bed.acts(&bed.pushed('b'));
-    bed.writes("r.xml", "<testsuite><testcase name=\"x\"><failure message=\"no\"/></testcase></testsuite>");
-    let mut command = bed.command(&old);
-    command.env("BERTH_COMMAND", "report").env("BERTH_JUNIT", "r.xml").env("BERTH_NAME", "cypress");
-    let acted = bed.acted(command.output().unwrap());
-    assert_eq!((acted.code, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
-    assert_eq!(bed.statuses(&sha('b')).last().unwrap().split(':').next(), Some("pending"));
 /// As in app.yml, whose job `report` runs behind a red one, too.
 #[test]
 fn results_make_nothing_good_that_does_not_stand() {
@@ -325,6 +325,18 @@ fn results_make_nothing_good_that_does_not_stand() {
     assert_eq!((bed.comment(), bed.statuses(&sha('a'))), (comment, statuses));
 }
 
+#[test]
+fn results_of_an_older_commit_judge_nothing() {
+    let bed = Bed::of(&format!("{APP}tests: {{report: cypress}}\n"));
+    let old = bed.opened();
+    bed.acts(&old);
+    bed.acts(&bed.pushed('b'));
+    bed.writes("r.xml", "<testsuite><testcase name=\"x\"><failure message=\"no\"/></testcase></testsuite>");
+    let mut command = bed.command(&old);
+    command.env("BERTH_COMMAND", "report").env("BERTH_JUNIT", "r.xml").env("BERTH_NAME", "cypress");
+    let acted = bed.acted(command.output().unwrap());
+    assert_eq!((acted.code, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
+    assert_eq!(bed.statuses(&sha('b')).last().unwrap().split(':').next(), Some("pending"));
 }
 
 #[test]

@@ -52,7 +52,7 @@ async fn it_is_posted_once_and_edited_from_then_on() {
     comment.show(&green()).await.unwrap();
     assert_snapshot!(comments(&site).join("\n"), @"berth[bot]: <!-- berth v1 acme/web#1 g3 --> ### ✅ Ready · [pr-1-web.preview.example.com](https://pr-1-web.preview.example.com)");
     // Another process finds it.
-    said(&site, &of_generation("4", Some(Outcome::Closing { until: after(3600) }))).await;
+    said(&site, &of_generation("4", Some(Outcome::Closing { until: after(3600), why: None }))).await;
     assert_snapshot!(comments(&site).join("\n"), @"berth[bot]: <!-- berth v1 acme/web#1 g4 --> ### ⏳ Closed · removed at 01:00 UTC unless reopened");
     assert_snapshot!(asked(&site, 0).join("\n"), @r#"
     GET /issues/1/comments

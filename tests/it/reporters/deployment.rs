@@ -145,9 +145,12 @@ async fn once_removed_none_is_active() {
     let down = Report { direction: Some(Direction::Down), ..of_commit(&second, told(None)) };
     let run = on(&site, "down");
     run.show(&down).await.unwrap();
-    run.show(&Report { outcome: Some(Outcome::Closing { until: super::after(60) }), ..down.clone() })
-        .await
-        .unwrap();
+    run.show(&Report {
+        outcome: Some(Outcome::Closing { until: super::after(60), why: None }),
+        ..down.clone()
+    })
+    .await
+    .unwrap();
     assert!(!deployments(&site).contains("inactive"), "it stands yet");
     run.show(&Report { outcome: Some(Outcome::Removed { free_at: None }), ..down }).await.unwrap();
     assert_snapshot!(deployments(&site), @r#"

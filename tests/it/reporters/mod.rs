@@ -134,7 +134,7 @@ pub(super) fn outcomes(text: &str) -> Vec<Outcome> {
         Outcome::TestsFailed,
         Outcome::Failed { step: step("deploy"), why: why.clone() },
         Outcome::Removed { free_at: None },
-        Outcome::Closing { until: after(3600) },
+        Outcome::Closing { until: after(3600), why: None },
         Outcome::AwaitsApproval { label: why.clone() },
         Outcome::WithoutSecrets { why: why.clone() },
         Outcome::Nothing { why: why.clone() },
