@@ -104,6 +104,11 @@ pub(super) fn is_reference(text: &str) -> bool {
 pub struct Pattern(String);
 
 impl Pattern {
+    /// For names that are the same in whatever case.
+    pub(super) fn in_lower_case(&self) -> Self {
+        Self(self.0.to_ascii_lowercase())
+    }
+
     /// Whether the whole of this text is like it.
     pub fn matches(&self, text: &str) -> bool {
         // The states are the characters of the pattern that may come next: linear, whatever a hostile pattern says.

@@ -61,7 +61,10 @@ impl GitHubSettings {
     /// Whether berth works for this repository, in a run of that one.
     pub fn serves(&self, repository: &RepoName, of_run: Option<&RepoName>) -> bool {
         match &self.repositories {
-            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(&repository.to_string())),
+            // GitHub tells none apart by case, and names of repositories are in lower case here.
+            Some(patterns) => {
+                patterns.iter().any(|pattern| pattern.in_lower_case().matches(&repository.to_string()))
+            }
             None => of_run.is_none_or(|run| run == repository),
         }
     }

@@ -353,3 +353,34 @@ fn inputs_that_are_wrong_are_named() {
         assert!(acted.log.contains(says), "{says}:\n{}", acted.log);
     }
 }
+
+/// The one that a branch requires, and no second one that nobody ever turns green.
+#[test]
+fn what_goes_wrong_behind_the_settings_is_told_in_the_status_that_they_name() {
+    let bed = Bed::new();
+    let platform = std::fs::read_to_string(bed.path("platform.yaml")).unwrap();
+    let github = "github: {status: preview, repositories: [other/*]}\n";
+    std::fs::write(bed.path("platform.yaml"), format!("{platform}{github}")).unwrap();
+    let acted = bed.acts(&bed.opened());
+    assert_eq!(acted.code, 2, "{}", acted.log);
+    let world = bed.world();
+    let contexts: Vec<_> = world
+        .github
+        .repository(REPOSITORY)
+        .unwrap()
+        .statuses()
+        .iter()
+        .map(|one| one.context.clone())
+        .collect();
+    assert_eq!(contexts, ["preview"]);
+}
+
+#[test]
+fn repositories_are_served_in_whatever_case_their_owner_is_written() {
+    let bed = Bed::new();
+    let platform = std::fs::read_to_string(bed.path("platform.yaml")).unwrap();
+    std::fs::write(bed.path("platform.yaml"), format!("{platform}github: {{repositories: [Acme/*]}}\n"))
+        .unwrap();
+    let acted = bed.acts(&bed.opened());
+    assert_eq!((acted.code, acted.output("outcome")), (0, "ready"), "{}", acted.log);
+}
