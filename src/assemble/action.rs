@@ -22,17 +22,18 @@ use crate::{
         payload::Payload,
         report::{Outcome, Report},
     },
-    engine::{Ids, outcome_of},
-    errors::Exit,
+    engine::{Declined, Ids, outcome_of},
+    errors::{Exit, UserError},
     fronts::{
         action::{Inputs, Job, Order},
         command::{self, Answer, run},
     },
     mask::Mask,
-    reporters::{Reporters, markdown},
+    reporters::{LAST_WORD, Reporters, markdown},
     settings::{Environment, Settings, Sources, Trust},
 };
 use anyhow::{Context as _, Result};
+use futures::FutureExt as _;
 use sinks::Sinks;
 pub(super) use sinks::swept;
 use std::{fs, path::PathBuf, time::Duration};
@@ -48,7 +49,7 @@ struct Stage<'a> {
     environment: &'a Environment,
     directory: PathBuf,
     job: Job,
-    inputs: Inputs,
+    inputs: Result<Inputs, UserError>,
     payload: Payload,
     clock: Clock,
     run: String,
@@ -56,7 +57,8 @@ struct Stage<'a> {
 
 /// The action.
 pub(crate) async fn action(global: &Global, environment: &Environment, output: Output) -> Result<Answer> {
-    let (job, inputs) = (Job::of(environment)?, Inputs::of(environment)?);
+    // What is wrong with an input is told as everything is.
+    let (job, inputs) = (Job::of(environment)?, Inputs::of(environment));
     let payload = job.payload(environment)?;
     let directory = std::env::current_dir().context("find the working directory")?;
     let (clock, run) = (Clock::system(), Ids::random()?.to_string());
@@ -72,6 +74,14 @@ pub(crate) async fn action(global: &Global, environment: &Environment, output: O
             Ok(answer)
         }
     }
+}
+
+/// What a task is made of, and carried out with.
+struct Known {
+    settings: Settings,
+    github: GitHub,
+    /// Of the base branch; they go with it.
+    _files: Option<TempDir>,
 }
 
 /// What it came to.
@@ -90,7 +100,7 @@ fn in_job(answer: Answer) -> Result<Answer> {
 impl Stage<'_> {
     async fn end(&self) -> Result<Ended> {
         // From now on no signal ends the process without a word.
-        let stop = crate::stopped();
+        let stop = crate::stopped().shared();
         let whose = self.holder();
         let quiet = || self.terminal().with(Sinks::of(self).quiet());
         if let Some(why) = self.job.lacks_secrets(&self.payload) {
@@ -99,29 +109,54 @@ impl Stage<'_> {
         if let Some(why) = self.leads_to_nothing() {
             return Ok(Ended::One(self.told(&whose, Outcome::Unconcerned { why }, quiet()).await));
         }
-        match self.work(stop).await {
+        let mut known = None;
+        let task = tokio::select! {
+            biased;
+            signal = stop.clone() => Err(Declined(Outcome::Interrupted { signal }).into()),
+            task = self.prepare(&mut known) => task,
+        };
+        let done = match (&known, task) {
+            (Some(known), Ok(task)) => self.carry_out(task, known, stop).await,
+            (None, Ok(_)) => unreachable!("a task is made of what is known"),
+            (_, Err(error)) => Err(error),
+        };
+        match done {
             Ok(ended) => Ok(ended),
-            // What was wrong before anything was begun.
+            // What was wrong before anything was begun. By the settings, as far as it has come to any.
             Err(error) => {
                 let outcome = outcome_of(&error);
-                let github = assemble::github(self.environment, &self.clock, &self.run).ok();
-                let sinks = Sinks::of(self).all(github.as_ref(), &whose, None);
+                let (github, settings) = match &known {
+                    Some(Known { github, settings, .. }) => (Some(github.clone()), Some(settings)),
+                    None => (assemble::github(self.environment, &self.clock, &self.run).ok(), None),
+                };
+                let sinks = Sinks::of(self).all(github.as_ref(), &whose, settings);
                 Ok(Ended::One(self.told(&whose, outcome, self.terminal().with(sinks)).await))
             }
         }
     }
 
-    async fn work(&self, stop: impl Future<Output = u8>) -> Result<Ended> {
+    async fn prepare(&self, known: &mut Option<Known>) -> Result<Task> {
         crate::sealed()?;
-        let (settings, _files) = self.settings().await?;
+        self.inputs.as_ref().map_err(Clone::clone)?;
+        let (settings, files) = self.settings().await?;
         let github = assemble::on_github(&settings, self.environment, &self.clock, &self.run).await?;
-        match Task::of(self, &settings, &github).await? {
-            Task::Sweep => self.sweep(&settings, github, stop).await.map(Ended::All),
+        let known = known.insert(Known { settings, github, _files: files });
+        Task::of(self, &known.settings, &known.github).await
+    }
+
+    async fn carry_out(
+        &self,
+        task: Task,
+        Known { settings, github, .. }: &Known,
+        stop: impl Future<Output = u8> + Clone,
+    ) -> Result<Ended> {
+        match task {
+            Task::Sweep => self.sweep(settings, github.clone(), stop).await.map(Ended::All),
             Task::Told(holder, outcome) => {
                 let sinks = self.terminal().with(Sinks::of(self).quiet());
                 Ok(Ended::One(self.told(&holder, outcome, sinks).await))
             }
-            Task::One(one) => self.one(*one, &settings, github, stop).await.map(Ended::One),
+            Task::One(one) => self.one(*one, settings, github.clone(), stop).await.map(Ended::One),
         }
     }
 
@@ -140,9 +175,10 @@ impl Stage<'_> {
 
     /// Why there is nothing to do, whatever the configuration says. What dispatches are called is a part of it.
     fn leads_to_nothing(&self) -> Option<String> {
+        let is_auto = self.inputs.as_ref().is_ok_and(|inputs| inputs.order == Order::Auto);
         let is_dispatch = matches!(self.payload, Payload::Dispatch(_));
         match hear(&self.job.event, &self.payload, &Types::default()) {
-            Ok(Heard::Nothing { why }) if self.inputs.order == Order::Auto && !is_dispatch => Some(why),
+            Ok(Heard::Nothing { why }) if is_auto && !is_dispatch => Some(why),
             _ => None,
         }
     }
@@ -186,13 +222,14 @@ impl Stage<'_> {
     async fn told(&self, holder: &Option<Holder>, outcome: Outcome, reporters: Reporters) -> Report {
         let nobody = || Holder::Named("berth".parse().expect("a label of letters"));
         let first = Report::new(&holder.clone().unwrap_or_else(nobody), self.clock.now());
+        let within = if matches!(outcome, Outcome::Interrupted { .. }) { LAST_WORD } else { WORDS };
         let telling = reporters.start(first, &Mask::default(), &self.clock);
         telling.say(|report| {
             report.head_sha = Job::head(&self.payload);
             report.outcome = Some(outcome);
             report.ended = Some(self.clock.now());
         });
-        telling.finish(WORDS).await
+        telling.finish(within).await
     }
 
     fn terminal(&self) -> Reporters {

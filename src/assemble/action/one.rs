@@ -14,7 +14,7 @@ use crate::{
         intent::{Occasion, Wanted},
         report::{Outcome, Report},
     },
-    engine::{Asked, Engine, Event, Extended, Pulls, Said, Wishes},
+    engine::{Asked, Declined, Engine, Event, Extended, Pulls, Said, Wishes},
     reporters::Reporters,
     settings::Settings,
     steps::tests,
@@ -29,7 +29,7 @@ impl Stage<'_> {
         one: One,
         settings: &Settings,
         github: GitHub,
-        stop: impl Future<Output = u8>,
+        stop: impl Future<Output = u8> + Clone,
     ) -> Result<Report> {
         let One { holder, what } = one;
         let sinks = Sinks::of(self);
@@ -72,7 +72,12 @@ impl Stage<'_> {
             }
             What::Extend(by) => {
                 let engine = self.engine(&bare, &holder, again(), by_hand(Wanted::Down)).await?;
-                match engine.extend(&holder, by).await? {
+                let extended = tokio::select! {
+                    biased;
+                    signal = stop.clone() => return Err(Declined(Outcome::Interrupted { signal }).into()),
+                    extended = engine.extend(&holder, by) => extended?,
+                };
+                match extended {
                     Extended::Until(_) => engine.tell_again(&holder, stop).await,
                     Extended::Nothing => {
                         let why = "there is no environment that could live longer".to_owned();

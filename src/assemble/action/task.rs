@@ -69,9 +69,10 @@ pub(super) struct Look {
 
 impl Task {
     pub(super) async fn of(stage: &Stage<'_>, settings: &Settings, github: &GitHub) -> Result<Self> {
+        let inputs = stage.inputs.as_ref().map_err(Clone::clone)?;
         let heard =
             hear(&stage.job.event, &stage.payload, &settings.github.dispatch).map_err(UserError::usage)?;
-        let task = match stage.inputs.order {
+        let task = match inputs.order {
             Order::Sweep => Self::Sweep,
             Order::Auto => {
                 match heard {
@@ -90,7 +91,7 @@ impl Task {
                     Heard::Spoken(spoken) => speech::heard(stage, settings, github, spoken).await?,
                 }
             }
-            order => by_inputs(stage, settings, order).await?,
+            _ => by_inputs(stage, inputs, settings, github).await?,
         };
         // Whose environments these are is the platform's to say.
         if let Self::One(one) = &task
@@ -202,23 +203,27 @@ async fn asked(
             let occasion = Occasion::Event;
             Task::one(holder, What::Look(Look { occasion, at, ..stage.look(settings) }))
         }
-        (Wish::Down, Holder::PullRequest(pull)) => {
-            // One that is open would come back with the next look: its removal is a wish of its own.
-            let is_open = match github.pull(pull).await? {
-                Some(pull) => matches!(pull.standing, Standing::Open | Standing::Draft),
-                None => false,
-            };
-            let occasion = if is_open { Occasion::DownNow } else { Occasion::Event };
-            Task::one(holder, What::Down(occasion))
-        }
-        (Wish::Down, _) => Task::one(holder, What::Down(Occasion::DownNow)),
+        (Wish::Down, _) => removal(github, holder).await?,
     })
 }
 
+/// Of what is open, at once: it would come back with the next look, so its removal is a wish of its own.
+async fn removal(github: &GitHub, holder: Holder) -> Result<Task> {
+    let is_closed = match &holder {
+        Holder::PullRequest(pull) => {
+            let pull = github.pull(pull).await?;
+            pull.is_none_or(|pull| !matches!(pull.standing, Standing::Open | Standing::Draft))
+        }
+        _ => false,
+    };
+    let occasion = if is_closed { Occasion::Event } else { Occasion::DownNow };
+    Ok(Task::one(holder, What::Down(occasion)))
+}
+
 /// `command: up`, `down` and `report`.
-async fn by_inputs(stage: &Stage<'_>, settings: &Settings, order: Order) -> Result<Task> {
+async fn by_inputs(stage: &Stage<'_>, inputs: &Inputs, settings: &Settings, github: &GitHub) -> Result<Task> {
     let of_event = stage.holder();
-    let holder = match (&stage.inputs.environment, &of_event) {
+    let holder = match (&inputs.environment, &of_event) {
         (Some(which), _) => stage.which(settings, which.clone()).await?,
         (None, Some(holder)) => holder.clone(),
         (None, None) => {
@@ -227,15 +232,15 @@ async fn by_inputs(stage: &Stage<'_>, settings: &Settings, order: Order) -> Resu
         }
     };
     let head = stage.head().filter(|_| of_event.as_ref() == Some(&holder));
-    Ok(match order {
-        Order::Down => Task::one(holder, What::Down(Occasion::Event)),
+    Ok(match inputs.order {
+        Order::Down => removal(github, holder).await?,
         Order::Report => {
             let Some(head) = head else {
                 let message = "input `command`: results are handed in by a job of the pull request's own event, \
                                which says of which commit they are";
                 return Err(UserError::usage(message).into());
             };
-            let (asked, name) = (stage.inputs.junit.as_deref(), stage.inputs.name.as_deref());
+            let (asked, name) = (inputs.junit.as_deref(), inputs.name.as_deref());
             let found = results(&stage.directory, asked.unwrap_or_default(), name.unwrap_or_default())?;
             Task::one(holder, What::HandIn(head, found))
         }

@@ -99,3 +99,28 @@ fn retest_runs_the_tests_of_the_same_commit_once_more() {
     let acted = bed.acts(&bed.says("ada", "/berth retest"));
     assert_eq!((acted.output("outcome"), runs()), ("ready", 2), "{}", acted.log);
 }
+
+/// As in comment.yml, which does not fetch a fork's.
+#[test]
+fn without_the_apps_files_no_empty_environment_is_called_ready() {
+    let bed = Bed::new();
+    std::fs::remove_file(bed.path("checkout/berth.yaml")).unwrap();
+    for words in ["/berth up", "/berth retest"] {
+        let acted = bed.acts(&bed.says("ada", words));
+        assert_eq!(acted.code, 2, "{}", acted.log);
+        assert!(acted.log.contains("there is no app file here"), "{}", acted.log);
+        assert_eq!(reactions(&bed), ["confused"]);
+    }
+    assert_eq!(bed.document("pr-shop-42/claim"), None);
+}
+
+/// Its grace alone would end with the next sweep, which sees that it is open.
+#[test]
+fn the_input_down_removes_what_is_open_at_once() {
+    let bed = Bed::new();
+    bed.acts(&bed.opened());
+    let mut command = bed.command(&bed.opened());
+    let acted = bed.acted(command.env("BERTH_COMMAND", "down").output().unwrap());
+    assert_eq!((acted.code, acted.output("outcome")), (0, "removed"), "{}", acted.log);
+    assert_eq!(bed.document("pr-shop-42/claim"), None);
+}

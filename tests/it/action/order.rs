@@ -1,6 +1,7 @@
 //! Events that come late, twice, in another order, or side by side.
 
 use super::bed::{Bed, sha};
+use berth::rehearsal::gate::Verdict;
 use serde_json::json;
 
 /// GitHub.md 7.8: the run of an older commit that comes last.
@@ -105,4 +106,47 @@ fn a_draft_gets_nothing_until_it_is_ready() {
     let ready = bed.happens(|world| world.github.set_draft("acme/shop", 42, "ada", false).unwrap());
     assert_eq!(ready.body["action"], json!("ready_for_review"));
     assert_eq!(bed.acts(&ready).output("outcome"), "ready");
+}
+
+/// GitHub.md fact 15: the run of the push waited for another one, and was dropped where that of the label came.
+#[test]
+fn a_label_that_no_setting_names_brings_up_what_a_dropped_run_has_not() {
+    let bed = Bed::new();
+    bed.acts(&bed.opened());
+    bed.pushed('b');
+    let label = || bed.happens(|world| world.github.label("acme/shop", 42, "ada", "bug").unwrap());
+    let acted = bed.acts(&label());
+    assert_eq!((acted.output("outcome"), bed.deployed()), ("ready", Some(sha('b'))), "{}", acted.log);
+    // What was asked for since stays so.
+    bed.acts(&bed.says("ada", "/berth down"));
+    bed.world().github.unlabel("acme/shop", 42, "ada", "bug").unwrap();
+    assert_eq!(bed.acts(&label()).output("outcome"), "nothing");
+    assert_eq!(bed.document("pr-shop-42/claim"), None);
+}
+
+/// A runner waits 7.5 s, and a look at GitHub may take 30.
+#[test]
+fn a_job_that_is_cancelled_while_it_finds_out_what_to_do_says_so() {
+    let bed = Bed::new();
+    let asks = "/berth extend 24h";
+    bed.acts(&bed.opened());
+    let said = bed.says("ada", asks);
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    bed.served.gate.rule(move |request| {
+        if request.path.iter().any(|part| part == "permission") {
+            // Nobody may listen any more.
+            let _ = asked.send(());
+            return Verdict::Hang;
+        }
+        Verdict::Pass
+    });
+    let mut command = bed.command(&said);
+    let child =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    is_asked.recv().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let acted = bed.acted(child.wait_with_output().unwrap());
+    assert_eq!((acted.code, acted.output("outcome")), (130, "interrupted"), "{}", acted.log);
+    assert!(acted.summary.contains("Cancelled"), "{}", acted.summary);
 }

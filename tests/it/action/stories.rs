@@ -351,6 +351,8 @@ fn inputs_that_are_wrong_are_named() {
         let acted = bed.acts(&bed.opened());
         assert_eq!(acted.code, 2, "{}", acted.log);
         assert!(acted.log.contains(says), "{says}:\n{}", acted.log);
+        assert!(acted.summary.contains("Refused"), "{}", acted.summary);
+        assert!(bed.statuses(&sha('a')).last().unwrap().starts_with("failure: Refused"), "{variable}");
     }
 }
 
