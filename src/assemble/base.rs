@@ -20,7 +20,7 @@ use std::{
 };
 
 /// Where an app file may be, in this order.
-const PLACES: [&str; 2] = ["berth.yaml", ".github/berth.yaml"];
+pub(super) const PLACES: [&str; 2] = ["berth.yaml", ".github/berth.yaml"];
 /// The keys whose values are paths.
 const PATHS: [&str; 7] = ["manifests", "kustomize", "chart", "values-files", "templates", "argo-cd", "ca"];
 /// The platform's keys that may hold such.

@@ -10,6 +10,7 @@ use crate::{
     clients::github::{GitHub, Reaction},
     domain::{command::Command, event::Spoken, holder::Holder, intent::Occasion, report::Outcome},
     engine::Forks,
+    errors::UserError,
     settings::Settings,
 };
 use anyhow::Result;
@@ -43,6 +44,17 @@ pub(super) async fn heard(
             return Ok(Task::Told(Some(holder), Outcome::Unconcerned { why }));
         }
     };
+    // An environment without its app would be called ready.
+    if matches!(command, Command::Up(_) | Command::Retest) && !stage.has_app_file() {
+        answer(Reaction::Confused).await;
+        let message = format!("there is no app file here, so nobody knows what {holder} runs");
+        return Err(UserError::usage(message)
+            .hint(
+                "check out the pull request first, as workflows-examples/comment.yml does; one of a fork comes up by the \
+                 label of its approval, as in workflows-examples/fork.yml",
+            )
+            .into());
+    }
     answer(Reaction::Yes).await;
     let at = stage.checked_out(settings, Some(&repo));
     let label = settings.github.approval_label.to_string();

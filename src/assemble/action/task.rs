@@ -2,7 +2,7 @@
 //!
 //! Must never: take a word of the payload for how things stand; obey a comment of somebody who may not write.
 
-use super::{Stage, speech};
+use super::{super::base::PLACES, Stage, speech};
 use crate::{
     clients::{
         Kind,
@@ -119,6 +119,12 @@ impl Stage<'_> {
             at: At::Any,
             forks: Forks::Approved { label: settings.github.approval_label.to_string(), head: None },
         }
+    }
+
+    /// Whether it says anywhere what the app is.
+    pub(super) fn has_app_file(&self) -> bool {
+        let named = self.global.config.is_some() || self.environment.path("BERTH_CONFIG").is_some();
+        named || PLACES.iter().any(|place| self.directory.join(place).exists())
     }
 
     /// Of which commits the app's files are, where they are in a checkout of its repository.
