@@ -45,7 +45,9 @@ impl Leads {
             Leads::Look => {
                 "the pull request is read, and gets what it wants now: an environment at its head, or its grace, or nothing"
             }
-            Leads::LookIfKnown => "the same, if `filter`, `skip` or `github.approval-label` names the label",
+            Leads::LookIfKnown => {
+                "the same, if `filter`, `skip` or `github.approval-label` names the label, or no run has judged the commit yet"
+            }
             Leads::LookIfMoved => "the same, if it goes into another branch now",
             Leads::Group => {
                 "an environment at the commit of the group, for as long as the queue keeps its branch"

@@ -6,7 +6,7 @@ use super::{super::base::PLACES, Stage, speech};
 use crate::{
     clients::{
         Kind,
-        github::{GitHub, Permission},
+        github::{GitHub, Permission, State},
     },
     domain::{
         claim::Wish,
@@ -179,6 +179,7 @@ async fn pull_request(
         |label: &crate::domain::names::LabelName| label.as_ref().eq_ignore_ascii_case(approval.as_ref());
     let (filter, skip) = (&settings.app.filter, &settings.app.skip);
     if let Some(label) = only_for.as_ref().filter(|label| !is_approval(label) && !knows(filter, skip, label))
+        && is_judged(settings, github, &of.repo, &head).await
     {
         let why = format!("no setting names the label {label}");
         return Ok(Task::Told(Some(Holder::PullRequest(of)), Outcome::Unconcerned { why }));
@@ -192,6 +193,12 @@ async fn pull_request(
     look.at = At::Commit(head);
     look.forks = Forks::Approved { label: approval.to_string(), head: approved };
     Ok(Task::one(Holder::PullRequest(of), What::Look(look)))
+}
+
+/// Whether a run has said of this commit how it ended. Who cannot tell looks: that does no harm.
+async fn is_judged(settings: &Settings, github: &GitHub, repo: &RepoName, head: &HeadSha) -> bool {
+    let status = github.latest_status(repo, head, &settings.github.status).await;
+    status.is_ok_and(|status| status.is_some_and(|status| status.state != State::Pending))
 }
 
 /// A dispatch: as if it had been opened; or its removal.
