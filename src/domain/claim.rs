@@ -5,7 +5,10 @@
 //! is a method that gives the next claim, or an [`Illegal`] that says why not. Must never: change without a
 //! transition; be judged without the pull request as it is now (`intent.rs` does that).
 
-pub use super::removal::{Elsewhere, ObjectName, ProviderKind, Removal};
+pub use super::{
+    removal::{Elsewhere, ObjectName, ProviderKind, Removal},
+    reported::{Reported, Told},
+};
 
 use super::{
     holder::Holder,
@@ -111,42 +114,6 @@ pub enum Wish {
     Up,
     /// None.
     Down,
-}
-
-/// What people were told last, so that they are told once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Reported {
-    /// The verdict's word.
-    pub outcome: String,
-    /// By whom: that run has ended then.
-    pub by: Generation,
-    /// About which commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub head: Option<HeadSha>,
-    /// When.
-    pub at: Timestamp,
-    /// Whose results of tests the verdict rests on, if another job hands them in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub awaits: Option<String>,
-    /// How long it took, in seconds.
-    #[serde(default)]
-    pub took: u64,
-    /// What was done.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub phases: Vec<Told>,
-}
-
-/// What people were told of one step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Told {
-    /// Its name.
-    pub step: String,
-    /// How long it took, in milliseconds.
-    pub millis: u64,
-    /// What it came to.
-    pub detail: String,
 }
 
 fn add<T: Clone + PartialEq>(known: &mut Vec<T>, more: &[T]) {

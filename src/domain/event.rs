@@ -158,6 +158,8 @@ pub struct Happened {
     pub by: Option<Login>,
     /// The label that came; nobody vouches by one that goes.
     pub labeled: Option<LabelName>,
+    /// The label that went.
+    pub unlabeled: Option<LabelName>,
     /// It concerns berth only if its configuration knows this label.
     pub only_for: Option<LabelName>,
 }
@@ -229,13 +231,14 @@ fn pull_request(event: &str, pull: &Pull) -> Heard {
         }
         _ => return nothing(event, action),
     };
-    let labeled = pull.label.clone().filter(|_| pull.action == Action::Labeled);
+    let label = |action| pull.label.clone().filter(|_| pull.action == action);
     Heard::Pull(Happened {
         of: pull.of.clone(),
         head: pull.head.clone(),
         origin: pull.origin.clone(),
         by: pull.source.sender.clone(),
-        labeled,
+        labeled: label(Action::Labeled),
+        unlabeled: label(Action::Unlabeled),
         only_for,
     })
 }

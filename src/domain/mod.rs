@@ -18,6 +18,7 @@ pub mod pool;
 
 pub mod claim;
 pub mod removal;
+mod reported;
 
 pub mod intent;
 

@@ -7,7 +7,7 @@ use super::{Asked, Declined, Wishes};
 use crate::{
     clients::github::{ChangedFiles, GitHub, Pull},
     domain::{
-        claim::Claim,
+        claim::{Claim, Wish},
         holder::{Holder, PullRequest},
         intent::Wanted,
         names::HeadSha,
@@ -42,6 +42,8 @@ pub enum At {
     Commit(HeadSha),
     /// What is checked out, be it the head or what merging it would make; `None`: nobody can tell.
     Checkout(Option<HeadSha>),
+    /// The same, and the workflow itself is of this commit: no pull request has brought it along.
+    Workflow(HeadSha),
 }
 
 /// Which code of forks is let in.
@@ -49,13 +51,15 @@ pub enum At {
 pub enum Forks {
     /// Any: whoever runs this answers for it, or it brings nothing up.
     Any,
-    /// At a commit that somebody who may write has vouched for, or that is there already.
+    /// At a commit that somebody who may write has vouched for, or that is there already and shall stay.
     Approved {
         /// By what they do it.
         label: String,
         /// Which, if somebody does it now.
         head: Option<HeadSha>,
     },
+    /// None any more: this label, by which it was let in, has been taken off.
+    TakenBack(String),
 }
 
 #[async_trait(?Send)]
@@ -94,6 +98,10 @@ fn elsewhere(of: &PullRequest, at: Option<&HeadSha>, head: &HeadSha) -> UserErro
     ))
 }
 
+fn is_of(pull: &Pull, at: Option<&HeadSha>) -> bool {
+    [Some(&pull.head), pull.merge_commit.as_ref()].contains(&at) && at.is_some()
+}
+
 fn is_of_a_queue(branch: &crate::domain::names::BranchName) -> bool {
     branch.as_ref().starts_with("gh-readonly-queue/")
 }
@@ -116,23 +124,31 @@ impl Pulls {
         let is_foreign = pull.origin != Origin::Same;
         match &self.at {
             At::Commit(at) if *at != pull.head => return Err(Declined(Outcome::Superseded).into()),
-            // The code of a fork is never checked out: its environment is made by the base branch's files.
-            At::Checkout(at)
-                if !is_foreign && ![Some(&pull.head), pull.merge_commit.as_ref()].contains(&at.as_ref()) =>
-            {
+            At::Checkout(at) if !is_of(&pull, at.as_ref()) => {
                 return Err(elsewhere(of, at.as_ref(), &pull.head).into());
+            }
+            // The environment of a fork is made by the files of the workflow's own branch. Its own at another commit than the
+            // approved one would be as good as not approved.
+            At::Workflow(at) if !is_foreign && !is_of(&pull, Some(at)) => {
+                return Err(elsewhere(of, Some(at), &pull.head).into());
             }
             _ => {}
         }
         if let Some(why) = self.unwanted(of, &pull, claim).await? {
             return Ok(left_out(why));
         }
-        if let (Forks::Approved { label, head }, Origin::Fork(_) | Origin::Gone) = (&self.forks, &pull.origin)
-        {
-            let stands = claim.and_then(Claim::head);
-            if ![head.as_ref(), stands].contains(&Some(&pull.head)) {
-                return Err(Declined(Outcome::AwaitsApproval { label: label.clone() }).into());
+        match &self.forks {
+            Forks::Approved { label, head } if is_foreign => {
+                // What goes, or was told to go, is no longer let in by having been there.
+                let stands = claim.filter(|claim| claim.wish() == Wish::Up).and_then(Claim::head);
+                if ![head.as_ref(), stands].contains(&Some(&pull.head)) {
+                    return Err(Declined(Outcome::AwaitsApproval { label: label.clone() }).into());
+                }
             }
+            Forks::TakenBack(label) if is_foreign => {
+                return Ok(left_out(format!("its approval was taken back: the label {label} was removed")));
+            }
+            _ => {}
         }
         Ok(Asked { wanted: Wanted::Up(Some(pull.head)), merge: pull.merge_commit, why: None })
     }

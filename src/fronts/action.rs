@@ -40,6 +40,8 @@ pub(crate) struct Job {
     branch: Option<BranchName>,
     /// Which run of a workflow it is of.
     pub(crate) run: Option<u64>,
+    /// The commit that its workflow is of.
+    pub(crate) commit: Option<HeadSha>,
     /// Its log.
     pub(crate) log: Option<String>,
     /// Where its summary goes.
@@ -73,6 +75,7 @@ impl Job {
             repository: repository.parse().map_err(|why| wrong("GITHUB_REPOSITORY", &why))?,
             actor: environment.text("GITHUB_ACTOR")?.and_then(|actor| actor.parse().ok()),
             branch: branch.and_then(|branch| branch.parse().ok()),
+            commit: environment.text("GITHUB_SHA")?.and_then(|sha| sha.parse().ok()),
             summary: environment.path("GITHUB_STEP_SUMMARY"),
             output: environment.path("GITHUB_OUTPUT"),
         })

@@ -126,10 +126,10 @@ fn a_push_takes_the_approval_away_and_not_knowing_whether_there_is_one_is_red() 
         script.answers(&[("--method DELETE", 0, json!([])), ("issues/42/labels", exit, labels)]).run()
     };
     let named = |name: &str| json!({"name": name});
-    let (ran, noted) = run(json!([named("bug"), named("preview")]), 0);
+    let (ran, noted) = run(json!([named("bug"), named("berth-approved")]), 0);
     assert_eq!(ran.exit, 0, "{}", ran.log);
-    assert_eq!(noted[1..], ["gh api --method DELETE repos/acme/shop/issues/42/labels/preview"]);
-    let (ran, noted) = run(json!([named("previews")]), 0);
+    assert_eq!(noted[1..], ["gh api --method DELETE repos/acme/shop/issues/42/labels/berth-approved"]);
+    let (ran, noted) = run(json!([named("berth-approved-not")]), 0);
     assert_eq!((ran.exit, noted.len()), (0, 1), "{}", ran.log);
     let (ran, noted) = run(json!([]), 1);
     assert!(ran.exit != 0 && noted.len() == 1, "{}", ran.log);

@@ -20,7 +20,7 @@ use crate::{
     },
     engine::{At, Forks},
     errors::UserError,
-    fronts::action::{Checkout, Order, results},
+    fronts::action::{Checkout, Inputs, Order, results},
     settings::{Settings, knows},
 };
 use anyhow::Result;
@@ -133,6 +133,7 @@ impl Stage<'_> {
         let beside = config.and_then(|config| config.parent().map(|parent| self.directory.join(parent)));
         // A checkout of the app's own, within that of the repository whose workflow this is.
         let own = beside.filter(|beside| *beside != self.directory && beside.join(".git").exists());
+        let is_job = own.is_none();
         let directory = match own {
             _ if settings.app.deploy.is_none() => return At::Any,
             Some(own) => own,
@@ -140,6 +141,7 @@ impl Stage<'_> {
             None => return At::Any,
         };
         match Checkout::of(&directory) {
+            Checkout::At(sha) if is_job && Some(&sha) == self.job.commit.as_ref() => At::Workflow(sha),
             Checkout::At(sha) => At::Checkout(Some(sha)),
             Checkout::Unknown => At::Checkout(None),
         }
@@ -173,11 +175,12 @@ async fn pull_request(
     github: &GitHub,
     happened: Happened,
 ) -> Result<Task> {
-    let Happened { of, head, by, labeled, only_for, origin } = happened;
+    let Happened { of, head, by, labeled, unlabeled, only_for, origin } = happened;
     let approval = &settings.github.approval_label;
     let is_approval =
         |label: &crate::domain::names::LabelName| label.as_ref().eq_ignore_ascii_case(approval.as_ref());
     let (filter, skip) = (&settings.app.filter, &settings.app.skip);
+    // GitHub drops a run that waits for another where a newer one comes, be it of a label: so it looks if nobody has yet.
     if let Some(label) = only_for.as_ref().filter(|label| !is_approval(label) && !knows(filter, skip, label))
         && is_judged(settings, github, &of.repo, &head).await
     {
@@ -191,7 +194,10 @@ async fn pull_request(
     };
     let mut look = stage.look(settings);
     look.at = At::Commit(head);
-    look.forks = Forks::Approved { label: approval.to_string(), head: approved };
+    look.forks = match unlabeled.as_ref().is_some_and(is_approval) {
+        true => Forks::TakenBack(approval.to_string()),
+        false => Forks::Approved { label: approval.to_string(), head: approved },
+    };
     Ok(Task::one(Holder::PullRequest(of), What::Look(look)))
 }
 

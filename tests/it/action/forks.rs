@@ -84,7 +84,7 @@ fn an_approval_is_of_the_commit_that_it_was_given_for() {
 
 #[test]
 fn up_with_the_whole_sha_approves_that_commit_and_without_it_none() {
-    let bed = Bed::new();
+    let bed = Bed::new().with("GITHUB_SHA", &sha('0'));
     fork(&bed);
     bed.checked_out(&sha('0'));
     let acted = bed.acts(&bed.says("ada", "/berth up"));
@@ -121,4 +121,36 @@ fn a_forks_environment_goes_without_anybodys_approval() {
     bed.acts(&approves(&bed, "ada"));
     let acted = bed.acts(&bed.closed().in_target());
     assert_eq!(acted.output("outcome"), "closing", "{}", acted.log);
+}
+
+/// As in fork.yml, which brings it down when the label goes.
+#[test]
+fn who_takes_the_approval_back_takes_the_environment_down_and_nothing_but_an_approval_brings_it_back() {
+    let bed = Bed::new();
+    let event = fork(&bed).as_target();
+    bed.acts(&approves(&bed, "ada"));
+    let taken = bed.happens(|world| world.github.unlabel(REPOSITORY, 42, "ada", "berth-approved").unwrap());
+    let acted = bed.acts(&taken.as_target());
+    assert_eq!(acted.output("outcome"), "closing", "{}", acted.log);
+    assert!(bed.comment().contains("its approval was taken back"), "{}", bed.comment());
+    assert_eq!(bed.acts(&event).output("outcome"), "awaits-approval");
+    bed.acts(&Event::new("schedule", json!({"schedule": "17 * * * *"})));
+    let claim = bed.document("pr-shop-42/claim").unwrap();
+    assert!(claim["state"]["closed-at"].is_string(), "its grace goes on: {claim}");
+    assert_eq!(bed.acts(&approves(&bed, "ada")).output("outcome"), "ready");
+}
+
+/// Whose approved commit is the head again when berth asks, and was another when it was checked out.
+#[test]
+fn a_forks_own_files_at_another_commit_than_the_approved_one_are_not_deployed() {
+    let bed = Bed::new().with("GITHUB_SHA", &sha('0'));
+    fork(&bed);
+    bed.acts(&approves(&bed, "ada"));
+    bed.checked_out(&sha('e'));
+    bed.writes("app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: evil}\n");
+    for words in ["/berth up".to_owned(), format!("/berth up {}", sha('a')), "/berth retest".to_owned()] {
+        let acted = bed.acts(&bed.says("ada", &words));
+        assert_eq!(acted.code, 2, "{}", acted.log);
+        assert!(bed.world().environment.get("configmaps", "default", "evil").is_none());
+    }
 }

@@ -1,0 +1,43 @@
+//! What people were told of an environment, as its claim keeps it. Pure.
+//!
+//! Must never: hold a secret: what is told was redacted before.
+
+use super::names::{Generation, HeadSha};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What people were told last, so that they are told once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Reported {
+    /// The verdict's word.
+    pub outcome: String,
+    /// By whom: that run has ended then.
+    pub by: Generation,
+    /// About which commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadSha>,
+    /// When.
+    pub at: Timestamp,
+    /// Whose results of tests the verdict rests on, if another job hands them in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<String>,
+    /// How long it took, in seconds.
+    #[serde(default)]
+    pub took: u64,
+    /// What was done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Told>,
+}
+
+/// What people were told of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Told {
+    /// Its name.
+    pub step: String,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+    /// What it came to.
+    pub detail: String,
+}
