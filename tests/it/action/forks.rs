@@ -127,10 +127,10 @@ fn a_forks_environment_goes_without_anybodys_approval() {
 #[test]
 fn who_takes_the_approval_back_takes_the_environment_down_and_nothing_but_an_approval_brings_it_back() {
     let bed = Bed::new();
-    let event = fork(&bed).as_target();
+    let event = fork(&bed).in_target();
     bed.acts(&approves(&bed, "ada"));
     let taken = bed.happens(|world| world.github.unlabel(REPOSITORY, 42, "ada", "berth-approved").unwrap());
-    let acted = bed.acts(&taken.as_target());
+    let acted = bed.acts(&taken.in_target());
     assert_eq!(acted.output("outcome"), "closing", "{}", acted.log);
     assert!(bed.comment().contains("its approval was taken back"), "{}", bed.comment());
     assert_eq!(bed.acts(&event).output("outcome"), "awaits-approval");
