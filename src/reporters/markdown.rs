@@ -180,8 +180,8 @@ fn said<'a>(report: &'a Report, now: Timestamp, beside: &Beside) -> Said<'a> {
                 commit(report).map_or(String::new(), |head| format!(" of {head}"))
             ),
             format!(
-                "This code comes from a fork. A maintainer who has read it lets it in by the label {}{}. \
-                 A push takes that back.",
+                "This code comes from a fork. A maintainer who has read it lets it in by setting the label {} \
+                 (anew, if it is on already){}. A push takes that back.",
                 code(label),
                 report
                     .head_sha
