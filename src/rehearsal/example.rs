@@ -158,7 +158,11 @@ impl World {
 impl Served {
     /// Lets all play who make environments real.
     pub fn play(&self, pace: Pace) {
-        let environment = Environment::at(&self.url(Server::Environment));
+        self.play_where(pace, Environment::at(&self.url(Server::Environment)));
+    }
+
+    /// The same, with environments that are reached so.
+    pub fn play_where(&self, pace: Pace, environment: Environment) {
         let players: [Arc<dyn Player>; 3] =
             [Arc::new(ClusterApi), Arc::new(Proxmox { pace }), Arc::new(K3s { pace, environment })];
         let inside = environment_players(pace);

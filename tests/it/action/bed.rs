@@ -1,7 +1,10 @@
 //! A job of GitHub Actions around the real binary: what happens on the embedded GitHub is its event, and the embedded servers
 //! are the world that it reaches.
 
-use crate::bed::crypto;
+use crate::{
+    bed::crypto,
+    runner::{Ran, Runner},
+};
 use berth::rehearsal::{
     Server, World,
     example::{Credentials, Given, NUMBER, REPOSITORY},
@@ -13,8 +16,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
-    process::{Command, Output, Stdio},
+    path::{Path, PathBuf},
     sync::MutexGuard,
 };
 use tempfile::TempDir;
@@ -77,11 +79,13 @@ impl Bed {
         let served = ground.block_on(Served::start(world)).unwrap();
         served.play(Pace::AT_ONCE);
         crate::attending::attend_client(&served.gate);
+        served.gate.witness(|request, _, _, _| {
+            let told = request.server == Server::GitHub && request.body.to_string().contains(CANARY);
+            if told { Err(format!("GitHub is told a secret: {}", request.body)) } else { Ok(()) }
+        });
         let directory = tempfile::tempdir().unwrap();
         let bed = Self { served, _ground: ground, directory, variables: BTreeMap::new() };
-        for folder in ["checkout", "runner"] {
-            fs::create_dir(bed.path(folder)).unwrap();
-        }
+        fs::create_dir(bed.path("checkout")).unwrap();
         bed.writes("berth.yaml", app);
         bed.writes("app.yaml", MANIFESTS);
         fs::write(bed.path("platform.yaml"), bed.platform(PLATFORM)).unwrap();
@@ -93,7 +97,6 @@ impl Bed {
         });
         fs::write(bed.path("kubeconfig"), config.to_string()).unwrap();
         let own = [
-            ("GITHUB_ACTIONS", "true".to_owned()),
             ("GITHUB_REPOSITORY", REPOSITORY.to_owned()),
             ("GITHUB_REPOSITORY_OWNER", "acme".to_owned()),
             ("GITHUB_SERVER_URL", "https://github.com".to_owned()),
@@ -101,13 +104,10 @@ impl Bed {
             ("GITHUB_RUN_ID", "512".to_owned()),
             ("GITHUB_ACTOR", "ada".to_owned()),
             ("GITHUB_REF", "refs/heads/main".to_owned()),
-            ("RUNNER_TEMP", bed.path("runner").display().to_string()),
             ("BERTH_GITHUB_TOKEN", TOKEN.to_owned()),
             ("BERTH_PLATFORM", bed.path("platform.yaml").display().to_string()),
             ("VAULT_TOKEN", VAULT.to_owned()),
             ("KUBECONFIG", bed.path("kubeconfig").display().to_string()),
-            ("HOME", bed.path("runner").display().to_string()),
-            ("PATH", "/usr/bin:/bin".to_owned()),
         ];
         own.into_iter().fold(bed, |bed, (name, value)| bed.with(name, &value))
     }
@@ -125,6 +125,15 @@ impl Bed {
     /// A platform's words with the servers' addresses in them.
     pub(crate) fn platform(&self, text: &str) -> String {
         text.replace("VAULT", &self.served.url(Server::Vault))
+    }
+
+    /// Its environments have names, and nobody who knows them.
+    pub(crate) fn named(self) -> Self {
+        let platform = fs::read_to_string(self.path("platform.yaml")).unwrap();
+        let resolver = self.served.address(Server::Resolver);
+        let dns = format!("dns: {{domain: preview.example.com, resolvers: [\"{resolver}\"]}}\n");
+        fs::write(self.path("platform.yaml"), platform + &dns).unwrap();
+        self
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -215,41 +224,40 @@ impl Bed {
         self.world().vault.document(&format!("ephemeral-clusters/{path}")).map(|document| json!(document))
     }
 
-    /// The binary as the runner's step starts it.
-    pub(crate) fn command(&self, event: &Event) -> Command {
-        let (payload, output, summary) = (self.path("event.json"), self.path("output"), self.path("summary"));
-        fs::write(&payload, event.body.to_string()).unwrap();
-        for file in [&output, &summary] {
-            fs::write(file, "").unwrap();
-        }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
-        command.arg("action").env_clear().envs(&self.variables);
-        command.env("GITHUB_EVENT_NAME", &event.name).env("GITHUB_EVENT_PATH", payload);
-        command.env("GITHUB_OUTPUT", output).env("GITHUB_STEP_SUMMARY", summary);
-        command.current_dir(self.path("checkout")).stdin(Stdio::null());
-        command
+    /// The job of a workflow that uses the action, as a runner runs it.
+    pub(crate) fn job(&self, event: &Event) -> Runner {
+        let action = Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml");
+        let runner = Runner::new(&action).event(&event.name, event.body.clone());
+        let runner = runner.checkout(self.path("checkout")).env("BERTH_BIN", env!("CARGO_BIN_EXE_berth"));
+        self.variables.iter().fold(runner, |runner, (name, value)| {
+            let word = |rest: &str, between: &str| rest.to_lowercase().replace('_', between);
+            match (name.strip_prefix("GITHUB_"), name.strip_prefix("BERTH_")) {
+                (Some(context), _) => runner.github(&word(context, "_"), value),
+                (_, Some(input)) => runner.input(&word(input, "-"), value),
+                _ => runner.env(name, value),
+            }
+        })
     }
 
     /// The job, to its end.
-    pub(crate) fn acts(&self, event: &Event) -> Acted {
-        let output = self.command(event).output().unwrap();
-        self.acted(output)
+    pub(crate) fn acts(&self, event: &Event) -> Ran {
+        self.ran(self.job(event))
     }
 
-    pub(crate) fn acted(&self, output: Output) -> Acted {
-        let read = |name: &str| fs::read_to_string(self.path(name)).unwrap();
-        let acted = Acted {
-            code: output.status.code().expect("an exit code, not a signal"),
-            log: runner_log(&output),
-            outputs: outputs(&read("output")),
-            summary: read("summary"),
-        };
-        acted.holds_no(CANARY);
-        for comment in self.comments() {
-            assert!(!comment.body.contains(CANARY), "{}", comment.body);
+    /// Another job of the same event: it hands in what its tests left here.
+    pub(crate) fn reports(&self, event: &Event, junit: &str) -> Ran {
+        self.ran(self.job(event).input("command", "report").input("junit", junit).input("name", "cypress"))
+    }
+
+    pub(crate) fn ran(&self, job: Runner) -> Ran {
+        let ran = job.run();
+        assert!(!ran.log.contains("panicked"), "it panicked:\n{}", ran.log);
+        let outputs: String = ran.outputs.values().map(|value| format!("{value}\n")).collect();
+        for (place, text) in [("log", &ran.log), ("summary", &ran.summary), ("outputs", &outputs)] {
+            assert!(!text.contains(CANARY), "a secret is in the {place}:\n{text}");
         }
         assert_eq!(self.served.gate.broken(), None);
-        acted
+        ran
     }
 }
 
@@ -274,59 +282,4 @@ impl Event {
         self.name = "pull_request_target".to_owned();
         self
     }
-}
-
-/// What a job came to.
-pub(crate) struct Acted {
-    pub(crate) code: i32,
-    /// As the runner keeps it.
-    pub(crate) log: String,
-    pub(crate) outputs: BTreeMap<String, String>,
-    pub(crate) summary: String,
-}
-
-impl Acted {
-    fn holds_no(&self, canary: &str) {
-        let outputs: String = self.outputs.values().map(|value| format!("{value}\n")).collect();
-        for (place, text) in [("log", &self.log), ("summary", &self.summary), ("outputs", &outputs)] {
-            assert!(!text.contains(canary), "a secret is in the {place}:\n{text}");
-        }
-        assert!(!self.log.contains("panicked"), "it panicked:\n{}", self.log);
-    }
-
-    pub(crate) fn output(&self, name: &str) -> &str {
-        self.outputs.get(name).map_or("", String::as_str)
-    }
-}
-
-/// What the runner keeps of both streams: what was masked before is not in it, and lines that mask are not shown.
-fn runner_log(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let mut masks: Vec<String> = Vec::new();
-    let mut log = String::new();
-    for line in text(&output.stderr).lines().chain(text(&output.stdout).lines()) {
-        match line.strip_prefix("::add-mask::") {
-            Some(mask) => masks.push(mask.to_owned()),
-            None => {
-                let shown = masks.iter().fold(line.to_owned(), |line, mask| line.replace(mask, "***"));
-                log += &format!("{shown}\n");
-            }
-        }
-    }
-    log
-}
-
-/// As the runner reads them: `name=value`, or `name<<DELIMITER`, lines, and the delimiter.
-fn outputs(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if let Some((name, delimiter)) = line.split_once("<<") {
-            let value: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
-            found.insert(name.to_owned(), value.join("\n"));
-        } else if let Some((name, value)) = line.split_once('=') {
-            found.insert(name.to_owned(), value.to_owned());
-        }
-    }
-    found
 }

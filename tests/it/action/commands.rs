@@ -16,7 +16,7 @@ fn who_may_not_write_is_not_obeyed_and_is_told_so() {
     bed.acts(&bed.opened());
     for who in ["rita", "eve"] {
         let acted = bed.acts(&bed.says(who, "/berth down"));
-        assert_eq!((acted.code, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
+        assert_eq!((acted.exit, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
         assert!(acted.summary.contains("may not write"), "{}", acted.summary);
         assert_eq!((reactions(&bed), bed.deployed()), (vec!["-1".to_owned()], Some(sha('a'))));
     }
@@ -27,7 +27,7 @@ fn what_is_not_understood_is_answered_and_not_done() {
     let bed = Bed::new();
     bed.acts(&bed.opened());
     let acted = bed.acts(&bed.says("ada", "/berth destroy everything"));
-    assert_eq!((acted.code, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
     assert!(acted.summary.contains("/berth extend 24h"), "it says what it knows: {}", acted.summary);
     assert_eq!(reactions(&bed), ["confused"]);
     let talk = bed.acts(&bed.says("ada", "what does /berth down do?"));
@@ -55,7 +55,7 @@ fn up_without_the_pull_requests_own_checkout_is_refused_with_what_to_do() {
     bed.checked_out("ref: refs/heads/main");
     bed.writes(".git/refs/heads/main", &sha('0'));
     let acted = bed.acts(&bed.says("ada", "/berth up"));
-    assert_eq!((acted.code, bed.deployed()), (2, None), "{}", acted.log);
+    assert_eq!((acted.exit, bed.deployed()), (2, None), "{}", acted.log);
     assert!(acted.log.contains("refs/pull/42/head"), "{}", acted.log);
     bed.writes(".git/packed-refs", &format!("# pack-refs\n{} refs/heads/topic\n", sha('a')));
     bed.checked_out("ref: refs/heads/topic");
@@ -69,11 +69,11 @@ fn extend_moves_the_end_and_status_brings_the_comment_up_to_date() {
     let expires = || bed.document("pr-shop-42/claim").unwrap()["expires"].as_str().unwrap().to_owned();
     let (before, statuses) = (expires(), bed.statuses(&sha('a')));
     let acted = bed.acts(&bed.says("ada", "/berth extend 24h"));
-    assert_eq!((acted.code, acted.output("outcome")), (0, "ready"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "ready"), "{}", acted.log);
     assert!(expires() >= before, "{} {before}", expires());
     assert!(bed.comment().contains("### ✅ Ready"), "{}", bed.comment());
     let acted = bed.acts(&bed.says("ada", "/berth status"));
-    assert_eq!((acted.code, acted.output("outcome")), (0, "ready"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "ready"), "{}", acted.log);
     assert_eq!(bed.statuses(&sha('a')), statuses, "nothing new was judged");
     assert_eq!(bed.comments().len(), 1);
 }

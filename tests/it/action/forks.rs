@@ -23,7 +23,7 @@ fn a_forks_own_run_ends_green_with_an_explanation_and_asks_nobody() {
     let event = fork(&bed);
     let before = bed.served.gate.log().len();
     let acted = bed.acts(&event);
-    assert_eq!((acted.code, acted.output("outcome")), (0, "without-secrets"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "without-secrets"), "{}", acted.log);
     assert!(acted.summary.contains("the fork eve/shop"), "{}", acted.summary);
     assert_eq!(bed.served.gate.log().len(), before, "not one request");
 }
@@ -32,7 +32,7 @@ fn a_forks_own_run_ends_green_with_an_explanation_and_asks_nobody() {
 fn a_run_of_dependabots_ends_green_with_an_explanation() {
     let bed = Bed::new().with("GITHUB_ACTOR", "dependabot[bot]");
     let acted = bed.acts(&bed.opened());
-    assert_eq!((acted.code, acted.output("outcome")), (0, "without-secrets"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "without-secrets"), "{}", acted.log);
     assert!(acted.summary.contains("Dependabot"), "{}", acted.summary);
     assert!(bed.statuses(&sha('a')).is_empty() && bed.comments().is_empty());
 }
@@ -43,7 +43,7 @@ fn a_forks_commit_waits_until_somebody_who_may_write_vouches_for_it_and_a_push_t
     let event = fork(&bed).in_target();
     let acted = bed.acts(&event);
     assert_eq!(
-        (acted.code, acted.output("outcome"), bed.deployed()),
+        (acted.exit, acted.output("outcome"), bed.deployed()),
         (0, "awaits-approval", None),
         "{}",
         acted.log

@@ -4,6 +4,7 @@ mod app;
 pub(crate) mod bed;
 mod commands;
 mod forks;
+mod job;
 mod one_file;
 mod order;
 mod stories;

@@ -47,7 +47,7 @@ deploy: {manifests: app.yaml}
     let bed = team(evil);
     bed.writes("operators/marker.yaml", &MARKER.replace("base", "the head"));
     let acted = bed.acts(&bed.opened());
-    assert_eq!((acted.code, bed.deployed()), (0, Some(sha('a'))), "{}", acted.log);
+    assert_eq!((acted.exit, bed.deployed()), (0, Some(sha('a'))), "{}", acted.log);
     let world = bed.world();
     let marker = world.environment.get("configmaps", "default", "marker").unwrap();
     assert_eq!(marker["data"]["of"], "base");
@@ -61,6 +61,6 @@ fn a_base_branch_that_cannot_be_read_is_not_one_without_a_platform() {
         if reads { Verdict::json(503, &json!({"message": "unavailable"})) } else { Verdict::Pass }
     });
     let acted = bed.acts(&bed.opened());
-    assert_eq!((acted.code, bed.deployed()), (4, None), "{}", acted.log);
+    assert_eq!((acted.exit, bed.deployed()), (4, None), "{}", acted.log);
     assert!(acted.log.contains("main"), "{}", acted.log);
 }

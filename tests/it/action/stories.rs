@@ -12,7 +12,7 @@ use serde_json::json;
 fn an_opened_pull_request_gets_its_environment_and_every_place_says_so() {
     let bed = Bed::new();
     let acted = bed.acts(&bed.opened());
-    assert_eq!(acted.code, 0, "{}", acted.log);
+    assert_eq!(acted.exit, 0, "{}", acted.log);
     assert_eq!(bed.deployed(), Some(sha('a')));
     let comment = bed.comment();
     assert!(comment.starts_with("<!-- berth v1 acme/shop#42 g1 -->\n### ✅ Ready"), "{comment}");
@@ -33,12 +33,12 @@ fn a_push_moves_environment_and_comment_and_a_close_begins_the_grace() {
     let bed = Bed::new();
     bed.acts(&bed.opened());
     let acted = bed.acts(&bed.pushed('b'));
-    assert_eq!((acted.code, bed.deployed()), (0, Some(sha('b'))), "{}", acted.log);
+    assert_eq!((acted.exit, bed.deployed()), (0, Some(sha('b'))), "{}", acted.log);
     assert!(bed.comment().contains("g2") && bed.comment().contains("`bbbbbbb`"), "{}", bed.comment());
     assert_eq!(bed.statuses(&sha('b')).last().unwrap(), "success: Ready");
 
     let acted = bed.acts(&bed.closed());
-    assert_eq!((acted.code, acted.output("outcome")), (0, "closing"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "closing"), "{}", acted.log);
     assert!(bed.comment().contains("### ⏳ Closed · removed at"), "{}", bed.comment());
     assert_eq!(bed.deployed(), Some(sha('b')), "reopening keeps it");
     assert_eq!(bed.comments().len(), 1);
@@ -53,7 +53,7 @@ fn removal_needs_neither_a_checkout_nor_what_the_app_says() {
     }
     let down = bed.says("ada", "/berth down");
     let acted = bed.acts(&down);
-    assert_eq!((acted.code, acted.output("outcome")), (0, "removed"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "removed"), "{}", acted.log);
     assert!(bed.comment().contains("### 🧹 Removed"), "{}", bed.comment());
     assert_eq!(bed.document("pr-shop-42/claim"), None, "{}", acted.log);
 }
@@ -67,7 +67,7 @@ fn what_was_closed_unheard_goes_with_the_sweep() {
         std::fs::read_to_string(bed.path("platform.yaml")).unwrap().replace("grace: 1h", "grace: 0s");
     std::fs::write(bed.path("platform.yaml"), platform).unwrap();
     let swept = bed.acts(&Event::new("schedule", json!({"schedule": "17 * * * *"})));
-    assert_eq!(swept.code, 0, "{}", swept.log);
+    assert_eq!(swept.exit, 0, "{}", swept.log);
     assert!(swept.log.contains("removed      acme/shop#42"), "{}", swept.log);
     assert_eq!(bed.document("pr-shop-42/claim"), None, "{}", swept.log);
     assert!(swept.summary.contains("removed      acme/shop#42"), "{}", swept.summary);
@@ -86,7 +86,7 @@ fn a_sweep_that_cannot_read_removes_nothing_and_is_red() {
         if reads { Verdict::json(404, &no) } else { Verdict::Pass }
     });
     let swept = bed.acts(&Event::new("schedule", json!({"schedule": "17 * * * *"})));
-    assert_eq!(swept.code, 4, "{}", swept.log);
+    assert_eq!(swept.exit, 4, "{}", swept.log);
     assert_eq!(bed.deployed(), Some(sha('a')));
 }
 
@@ -97,7 +97,7 @@ fn an_event_that_leads_to_nothing_says_so_and_asks_nobody() {
     assigned.body["action"] = json!("assigned");
     let before = bed.served.gate.log().len();
     let acted = bed.acts(&assigned);
-    assert_eq!((acted.code, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
     assert!(
         acted.summary.contains("nothing follows from `pull_request` of the type `assigned`"),
         "{}",
@@ -110,7 +110,7 @@ fn an_event_that_leads_to_nothing_says_so_and_asks_nobody() {
 fn a_label_that_no_setting_names_changes_nothing_and_one_that_opts_in_brings_it_up() {
     let bed = Bed::of(&format!("{APP}filter: {{labels: [preview]}}\n"));
     let opened = bed.acts(&bed.opened());
-    assert_eq!((opened.code, opened.output("outcome")), (0, "nothing"), "{}", opened.log);
+    assert_eq!((opened.exit, opened.output("outcome")), (0, "nothing"), "{}", opened.log);
     assert!(bed.comments().is_empty());
     assert_eq!(bed.statuses(&sha('a')).last().unwrap().split(':').next(), Some("success"));
     let label =
@@ -139,7 +139,7 @@ fn a_label_that_no_setting_names_changes_nothing_and_one_that_opts_in_brings_it_
 fn a_wrong_configuration_is_told_on_the_pull_request_and_fails_the_job() {
     let bed = Bed::of("version: 1\ndeplyo: {}\n");
     let acted = bed.acts(&bed.opened());
-    assert_eq!(acted.code, 2, "{}", acted.log);
+    assert_eq!(acted.exit, 2, "{}", acted.log);
     assert!(
         bed.comment().contains("### ❌ Refused") && bed.comment().contains("did you mean `deploy`"),
         "{}",
@@ -153,7 +153,7 @@ fn a_wrong_configuration_is_told_on_the_pull_request_and_fails_the_job() {
 fn a_world_that_cannot_be_read_is_an_error_on_the_commit_and_exit_4() {
     let bed = Bed::new().with("VAULT_TOKEN", "hvs.wrong");
     let acted = bed.acts(&bed.opened());
-    assert_eq!(acted.code, 4, "{}", acted.log);
+    assert_eq!(acted.exit, 4, "{}", acted.log);
     assert_eq!(bed.statuses(&sha('a')).last().unwrap().split(':').next(), Some("error"));
     assert!(acted.summary.contains("Unknown"), "{}", acted.summary);
     assert_eq!(bed.deployed(), None);
@@ -170,7 +170,7 @@ fn a_token_that_may_only_read_leaves_the_summary_and_the_log_names_what_is_missi
     }
     let acted = bed.acts(&bed.opened());
     assert_eq!(
-        (acted.code, acted.output("outcome"), bed.deployed()),
+        (acted.exit, acted.output("outcome"), bed.deployed()),
         (0, "ready", Some(sha('a'))),
         "{}",
         acted.log
@@ -189,7 +189,7 @@ fn github_that_does_not_answer_fails_no_run_that_needs_it_no_more() {
         if tells { Verdict::json(503, &json!({"message": "unavailable"})) } else { Verdict::Pass }
     });
     let acted = bed.acts(&bed.opened());
-    assert_eq!((acted.code, bed.deployed()), (0, Some(sha('a'))), "{}", acted.log);
+    assert_eq!((acted.exit, bed.deployed()), (0, Some(sha('a'))), "{}", acted.log);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_merge_group_has_an_environment_as_long_as_its_branch_is_there() {
     assert_eq!(queued.name, "merge_group");
     let head = queued.body["merge_group"]["head_sha"].as_str().unwrap().to_owned();
     let acted = bed.acts(&queued);
-    assert_eq!((acted.code, acted.output("outcome")), (0, "ready"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "ready"), "{}", acted.log);
     assert_eq!(bed.statuses(&head).last().unwrap(), "success: Ready");
     assert_eq!(bed.deployed(), Some(head));
     let mut over = queued;
@@ -231,19 +231,19 @@ fn a_dispatch_of_the_workflows_of_old_brings_up_and_takes_down() {
     let payload =
         json!({"pr_number": "42", "repository": "shop", "branch": "$(id)", "install_postgres": "true"});
     let acted = bed.acts(&dispatch("create_ephemeral_cluster", payload));
-    assert_eq!((acted.code, bed.deployed()), (0, Some(sha('a'))), "{}", acted.log);
+    assert_eq!((acted.exit, bed.deployed()), (0, Some(sha('a'))), "{}", acted.log);
     let delete = json!({"cluster_name": "pr-shop-42", "pr_number": "42", "repository": "shop"});
     bed.closed();
     let acted = bed.acts(&dispatch("delete_ephemeral_cluster", delete));
     assert_eq!(acted.output("outcome"), "closing", "{}", acted.log);
     let other = bed.acts(&dispatch("deploy", json!({})));
-    assert_eq!((other.code, other.output("outcome")), (0, "nothing"), "{}", other.log);
+    assert_eq!((other.exit, other.output("outcome")), (0, "nothing"), "{}", other.log);
     let hostile =
         bed.acts(&dispatch("create_ephemeral_cluster", json!({"pr_number": "1; id", "repository": "shop"})));
-    assert_eq!(hostile.code, 2, "{}", hostile.log);
+    assert_eq!(hostile.exit, 2, "{}", hostile.log);
     let foreign = bed
         .acts(&dispatch("create_ephemeral_cluster", json!({"pr_number": "1", "repository": "other/shop"})));
-    assert_eq!(foreign.code, 2, "{}", foreign.log);
+    assert_eq!(foreign.exit, 2, "{}", foreign.log);
     assert!(foreign.log.contains("github.repositories"), "{}", foreign.log);
 }
 
@@ -252,22 +252,16 @@ fn results_that_another_job_hands_in_decide() {
     let bed = Bed::of(&format!("{APP}tests: {{report: cypress}}\n"));
     let opened = bed.opened();
     let acted = bed.acts(&opened);
-    assert_eq!((acted.code, acted.output("outcome")), (0, "awaiting-tests"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "awaiting-tests"), "{}", acted.log);
     assert_eq!(bed.statuses(&sha('a')).last().unwrap().split(':').next(), Some("pending"));
     let hand_in = |junit: &str| {
         bed.writes("results/cart.xml", junit);
-        let mut command = bed.command(&opened);
-        command
-            .env("BERTH_COMMAND", "report")
-            .env("BERTH_JUNIT", "results/*.xml")
-            .env("BERTH_NAME", "cypress");
-        let output = command.output().unwrap();
-        bed.acted(output)
+        bed.reports(&opened, "results/*.xml")
     };
     let red = "<testsuite name=\"cart\"><testcase name=\"adds an item\" file=\"cart.cy.ts\" line=\"31\">\
                <failure message=\"expected 1, got 0\"/></testcase><testcase name=\"opens\"/></testsuite>";
     let acted = hand_in(red);
-    assert_eq!((acted.code, acted.output("outcome")), (1, "tests-failed"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (1, "tests-failed"), "{}", acted.log);
     assert_eq!((acted.output("tests-passed"), acted.output("tests-failed")), ("1", "1"));
     assert!(
         bed.comment().contains("### ❌ 1 test failed") && bed.comment().contains("adds an item"),
@@ -284,7 +278,7 @@ fn results_that_another_job_hands_in_decide() {
     let green =
         "<testsuite name=\"cart\"><testcase name=\"adds an item\"/><testcase name=\"opens\"/></testsuite>";
     let acted = hand_in(green);
-    assert_eq!((acted.code, acted.output("outcome")), (0, "ready"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "ready"), "{}", acted.log);
     assert!(
         bed.comment().contains("### ✅ Ready") && bed.comment().contains("**2 passed**"),
         "{}",
@@ -292,12 +286,10 @@ fn results_that_another_job_hands_in_decide() {
     );
     let nothing = {
         std::fs::remove_file(bed.path("checkout/results/cart.xml")).unwrap();
-        let mut command = bed.command(&opened);
-        command.env("BERTH_COMMAND", "report").env("BERTH_JUNIT", "results").env("BERTH_NAME", "cypress");
-        bed.acted(command.output().unwrap())
+        bed.reports(&opened, "results")
     };
     assert_eq!(
-        (nothing.code, nothing.output("outcome")),
+        (nothing.exit, nothing.output("outcome")),
         (1, "tests-failed"),
         "no JUnit is no success: {}",
         nothing.log
@@ -332,10 +324,8 @@ fn results_of_an_older_commit_judge_nothing() {
     bed.acts(&old);
     bed.acts(&bed.pushed('b'));
     bed.writes("r.xml", "<testsuite><testcase name=\"x\"><failure message=\"no\"/></testcase></testsuite>");
-    let mut command = bed.command(&old);
-    command.env("BERTH_COMMAND", "report").env("BERTH_JUNIT", "r.xml").env("BERTH_NAME", "cypress");
-    let acted = bed.acted(command.output().unwrap());
-    assert_eq!((acted.code, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
+    let acted = bed.reports(&old, "r.xml");
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
     assert_eq!(bed.statuses(&sha('b')).last().unwrap().split(':').next(), Some("pending"));
 }
 
@@ -349,7 +339,7 @@ fn inputs_that_are_wrong_are_named() {
     ] {
         let bed = Bed::new().with(variable, value);
         let acted = bed.acts(&bed.opened());
-        assert_eq!(acted.code, 2, "{}", acted.log);
+        assert_eq!(acted.exit, 2, "{}", acted.log);
         assert!(acted.log.contains(says), "{says}:\n{}", acted.log);
         assert!(acted.summary.contains("Refused"), "{}", acted.summary);
         assert!(bed.statuses(&sha('a')).last().unwrap().starts_with("failure: Refused"), "{variable}");

@@ -95,6 +95,13 @@ fn a_cancelled_step_hears_sigint_then_sigterm_and_is_killed_with_what_it_started
 }
 
 #[test]
+fn what_runs_on_a_machine_that_is_lost_is_asked_nothing() {
+    let waits = "while :; do read -r -t 1 <> <(:) || :; done";
+    let ran = action(&format!("trap 'echo asked' INT TERM; echo ready; {waits}")).lost_at("ready").run();
+    assert_eq!((ran.exit, ran.log.as_str()), (128 + 9, "ready\n"));
+}
+
+#[test]
 fn behind_a_cancelled_step_nothing_runs() {
     let runner = action("trap 'exit 0' INT; echo ready; while :; do read -r -t 1 <> <(:) || :; done");
     let (cancel, ran) = (runner.cancel(), runner);

@@ -12,6 +12,7 @@ mod log;
 mod step;
 
 use expression::Contexts;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -34,8 +35,9 @@ pub(crate) struct Runner {
     payload: Value,
     env: BTreeMap<String, String>,
     secrets: Vec<String>,
-    cancel_at: Option<String>,
+    end_at: Option<(String, step::Early)>,
     patience: [Duration; 2],
+    workspace: PathBuf,
     events: (Sender<step::Event>, Receiver<step::Event>),
     temp: TempDir,
 }
@@ -51,10 +53,20 @@ pub(crate) struct Ran {
     pub(crate) summary: String,
     /// Of the step that failed; 0: none did. What a signal ended has 128 and the signal's number.
     pub(crate) exit: i32,
+    /// What its last step was sent, each 7.5 and 2.5 seconds after the one before, because it had not ended.
+    pub(crate) signals: Vec<Signal>,
     /// The checkout, and the directory of files that go with the job.
     pub(crate) workspace: PathBuf,
     pub(crate) temp: PathBuf,
-    _kept: TempDir,
+    /// All that the runner has on its disk: the two above (unless the checkout is another's), the home, and what steps wrote.
+    pub(crate) disk: TempDir,
+}
+
+impl Ran {
+    /// One of those that the action declares.
+    pub(crate) fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).unwrap_or_else(|| panic!("the action has no output {name}"))
+    }
 }
 
 /// By which somebody cancels the run.
@@ -115,8 +127,9 @@ impl Runner {
                 ("PATH".to_owned(), crate::child::path().into_string().unwrap()),
             ]),
             secrets: Vec::new(),
-            cancel_at: None,
+            end_at: None,
             patience: PATIENCE,
+            workspace: temp.path().join("workspace"),
             events: mpsc::channel(),
             folder,
             temp,
@@ -167,12 +180,25 @@ impl Runner {
 
     /// The checkout.
     pub(crate) fn workspace(&self) -> PathBuf {
-        self.temp.path().join("workspace")
+        self.workspace.clone()
+    }
+
+    /// A checkout that outlives the job.
+    pub(crate) fn checkout(mut self, directory: PathBuf) -> Self {
+        self.github.insert("workspace".to_owned(), directory.to_str().unwrap().to_owned());
+        self.workspace = directory;
+        self
     }
 
     /// Somebody cancels the run when this stands in its log.
     pub(crate) fn cancel_at(mut self, text: &str) -> Self {
-        self.cancel_at = Some(text.to_owned());
+        self.end_at = Some((text.to_owned(), step::Early::Cancelled));
+        self
+    }
+
+    /// The machine is lost when this stands in its log: all that runs there is killed, unasked.
+    pub(crate) fn lost_at(mut self, text: &str) -> Self {
+        self.end_at = Some((text.to_owned(), step::Early::Lost));
         self
     }
 
@@ -202,7 +228,7 @@ impl Runner {
             contexts.inputs.insert(name.clone(), value);
         }
         let mut log = log::Log::new(self.secrets.iter().chain(self.github.get("token")));
-        let (mut summary, mut exit) = (String::new(), 0);
+        let (mut summary, mut exit, mut signals) = (String::new(), 0, Vec::new());
         for (number, step) in runs["steps"].as_array().unwrap().iter().enumerate() {
             let ended = self.step(step, &contexts, number, &event, &mut log);
             if let Some(id) = step["id"].as_str() {
@@ -211,7 +237,8 @@ impl Runner {
             summary.push_str(&ended.summary);
             exit = ended.exit;
             // Behind a cancelled step nothing runs, however it ended.
-            if exit != 0 || ended.cancelled {
+            signals = ended.signals;
+            if exit != 0 || !signals.is_empty() {
                 break;
             }
         }
@@ -227,9 +254,10 @@ impl Runner {
             commands: log.commands,
             summary,
             exit,
+            signals,
             workspace: self.workspace(),
             temp: self.temp.path().join("temp"),
-            _kept: self.temp,
+            disk: self.temp,
         }
     }
 
@@ -252,7 +280,7 @@ impl Runner {
         let folder = self.temp.path().join(format!("step-{number}"));
         step::Step { script, env, folder, directory: self.workspace(), patience: self.patience }.run(
             &self.events,
-            self.cancel_at.as_deref(),
+            self.end_at.as_ref().map(|(text, early)| (text.as_str(), *early)),
             log,
         )
     }

@@ -24,6 +24,13 @@ pub(super) enum Event {
     Overdue,
 }
 
+/// How a step comes to its end before its time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Early {
+    Cancelled,
+    Lost,
+}
+
 pub(super) struct Step<'a> {
     pub(super) script: &'a str,
     pub(super) env: BTreeMap<String, String>,
@@ -35,7 +42,8 @@ pub(super) struct Step<'a> {
 
 #[derive(Default)]
 pub(super) struct Ended {
-    pub(super) cancelled: bool,
+    /// What it was sent.
+    pub(super) signals: Vec<Signal>,
     pub(super) outputs: BTreeMap<String, String>,
     pub(super) summary: String,
     pub(super) exit: i32,
@@ -49,7 +57,7 @@ impl Step<'_> {
     pub(super) fn run(
         self,
         (tell, events): &(Sender<Event>, Receiver<Event>),
-        cancel_at: Option<&str>,
+        end_at: Option<(&str, Early)>,
         log: &mut Log,
     ) -> Ended {
         fs::create_dir(&self.folder).unwrap();
@@ -78,13 +86,16 @@ impl Step<'_> {
         let [first, second] = self.patience;
         let mut ladder =
             [(Signal::INT, Some(first)), (Signal::TERM, Some(second)), (Signal::KILL, None)].into_iter();
+        if end_at.is_some_and(|(_, early)| early == Early::Lost) {
+            ladder.nth(1);
+        }
         let mut timers = Vec::new();
-        let (mut runs, mut streams, mut cancelled) = (true, 2, false);
+        let (mut runs, mut streams, mut signals) = (true, 2, Vec::new());
         while runs || streams > 0 {
             let press = match events.recv().unwrap() {
                 Event::Line(line) => {
                     log.line(&line);
-                    !cancelled && cancel_at.is_some_and(|text| line.contains(text))
+                    signals.is_empty() && end_at.is_some_and(|(text, _)| line.contains(text))
                 }
                 Event::Silent => {
                     streams -= 1;
@@ -96,11 +107,11 @@ impl Step<'_> {
                     let _ = kill_process_group(id, Signal::KILL);
                     false
                 }
-                Event::Cancel => !cancelled,
+                Event::Cancel => signals.is_empty(),
                 Event::Overdue => runs,
             };
             if press && let Some((signal, patience)) = ladder.next() {
-                cancelled = true;
+                signals.push(signal);
                 // The entry process alone hears it, whatever it has started; but in the end all of them are killed.
                 let sent = match signal {
                     Signal::KILL => kill_process_group(id, signal),
@@ -113,16 +124,16 @@ impl Step<'_> {
         drop(timers);
         let status = child.wait().unwrap();
         let exit = status.code().unwrap_or_else(|| 128 + status.signal().unwrap());
-        self.told(exit, cancelled, log)
+        self.told(exit, signals, log)
     }
 
-    fn told(&self, exit: i32, cancelled: bool, log: &mut Log) -> Ended {
+    fn told(&self, exit: i32, signals: Vec<Signal>, log: &mut Log) -> Ended {
         let read = |name: &str| fs::read_to_string(self.folder.join(name)).unwrap();
         for name in FOREIGN {
             assert_eq!(read(name), "", "the action writes to {name}");
         }
         let [outputs, summary] = TOLD.map(read);
-        let mut ended = Ended { exit, cancelled, ..Ended::default() };
+        let mut ended = Ended { exit, signals, ..Ended::default() };
         let wrong = match (files::outputs(&outputs), files::summary(summary)) {
             (Ok(outputs), Ok(summary)) => {
                 ended = Ended { outputs, summary, ..ended };
