@@ -127,7 +127,7 @@ fn wrong_value(stopped: &clap::Error) -> Option<String> {
 }
 
 /// As a command of the runner takes it.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 

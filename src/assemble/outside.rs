@@ -11,7 +11,7 @@ use crate::{
         vault::Vault,
     },
     clock::Clock,
-    domain::{holder::Holder, name_server::NameServer, names::EnvironmentName},
+    domain::{holder::Holder, kubeconfig::credentials, name_server::NameServer, names::EnvironmentName},
     engine::{Engine, Ids, Pace, Pulls, Retry, Wishes},
     errors::UserError,
     mask::Mask,
@@ -19,6 +19,7 @@ use crate::{
     settings::{self, Environment, Key, Settings},
     steps::{Tools, tests::Shown},
     stores::vault::VaultStore,
+    telemetry::escaped,
 };
 use anyhow::{Context as _, Result};
 use secrecy::SecretString;
@@ -55,7 +56,7 @@ pub(crate) async fn outside(
     let print: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|line| drop(writeln!(std::io::stderr(), "{line}")));
     let tools = Tools {
         kubeconfig: kubeconfig(environment),
-        mask: hidden(environment, in_job),
+        mask: hidden(settings, environment, in_job),
         vault,
         dns: dns(settings)?.map(Arc::new),
         registries: Some(Arc::new(registries(environment, &run)?)),
@@ -83,13 +84,21 @@ pub(crate) fn kubeconfig(environment: &Environment) -> Option<PathBuf> {
     environment.path("RUNNER_TEMP").filter(|_| in_job).map(|temp| temp.join("berth/kubeconfig"))
 }
 
-/// What is told nowhere, from the very first word on.
-fn hidden(environment: &Environment, in_job: bool) -> Mask {
+/// What is told nowhere, from the very first word on: our own, also where it lies in files, which code of others could read.
+fn hidden(settings: &Settings, environment: &Environment, in_job: bool) -> Mask {
     let hidden = if in_job { Mask::telling(mask) } else { Mask::default() };
     SECRETS
         .into_iter()
         .filter_map(|name| environment.text(name).ok().flatten())
         .for_each(|text| hidden.hide(text));
+    // What cannot be read is nothing to hide; whoever needs it says so.
+    let texts = kubeconfigs(environment).into_iter().filter_map(|file| std::fs::read_to_string(file).ok());
+    texts.flat_map(|text| credentials(&text).unwrap_or_default()).for_each(|secret| hidden.hide(&secret));
+    if let Some(Key::File(file)) = settings.github.app.as_ref().map(|app| &app.key)
+        && let Ok(key) = std::fs::read_to_string(file)
+    {
+        hidden.hide(&key);
+    }
     hidden
 }
 
@@ -181,7 +190,7 @@ pub(crate) fn bare(settings: &Settings) -> Settings {
 
 /// A runner leaves it out of every log from then on.
 fn mask(secret: &str) {
-    let _ = writeln!(std::io::stderr(), "::add-mask::{secret}");
+    let _ = writeln!(std::io::stderr(), "::add-mask::{}", escaped(secret));
 }
 
 fn dns(settings: &Settings) -> Result<Option<Dns>> {

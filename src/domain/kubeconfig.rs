@@ -3,6 +3,7 @@
 //! Must never: lose an entry that is not this environment's; quote what it could not read, for it holds credentials.
 
 use super::{names::EnvironmentName, yaml};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 /// It cannot be read as a kubeconfig.
@@ -17,7 +18,21 @@ impl std::fmt::Display for NoKubeconfig {
 
 impl std::error::Error for NoKubeconfig {}
 
+/// Of a user, what nobody else may know.
+const CREDENTIALS: [&str; 4] = ["client-key-data", "client-certificate-data", "token", "password"];
 const LISTS: [&str; 3] = ["clusters", "users", "contexts"];
+
+/// What must never be shown of it: each credential as it stands there, and a private key also as the PEM that it is of.
+pub fn credentials(text: &str) -> Result<Vec<String>, NoKubeconfig> {
+    let all = parse(text)?;
+    let users = all["users"].as_array().into_iter().flatten();
+    let values = users.flat_map(|one| CREDENTIALS.iter().filter_map(|key| one["user"][*key].as_str()));
+    let both = values.flat_map(|value| {
+        let decoded = BASE64_STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        [Some(value.to_owned()), decoded.filter(|text| text.contains("PRIVATE KEY"))]
+    });
+    Ok(both.flatten().collect())
+}
 
 /// The same with its current context, and what that names, called after the environment.
 pub fn named(text: &str, name: &EnvironmentName) -> Result<String, NoKubeconfig> {

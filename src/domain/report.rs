@@ -225,12 +225,9 @@ impl Report {
         texts.extend(evidence);
         texts.extend(comment);
         texts.extend(diagnosis.iter_mut().flat_map(|found| [&mut found.object, &mut found.detail]));
-        for failure in tests.iter_mut().flat_map(|results| &mut results.failures) {
-            texts.extend([&mut failure.name, &mut failure.message]);
-            texts.extend(&mut failure.at);
-        }
         texts.extend(outcome.as_mut().and_then(Outcome::why));
         texts.into_iter().for_each(|text| *text = through(text));
+        tests.iter_mut().for_each(|results| results.redact(&through));
     }
 
     /// How long it took, or would have if it ended now.

@@ -6,11 +6,12 @@
 
 use super::{Engine, told};
 use crate::{
-    documents::NotWritten,
+    documents::{Key, NotWritten, Store},
     domain::{
         claim::{Reported, State},
         holder::Holder,
-        names::HeadSha,
+        kubeconfig,
+        names::{EnvironmentName, HeadSha},
         report::{Outcome, Report},
         results::Results,
     },
@@ -18,6 +19,7 @@ use crate::{
     steps::tests,
 };
 use anyhow::Result;
+use serde_json::Value;
 
 impl Engine {
     /// Keeps them, and tells what they make of it.
@@ -40,6 +42,10 @@ impl Engine {
     ) -> Result<Outcome> {
         let (pools, name) = (&self.protocol.pools, &holder.name());
         let (store, clock) = (pools.claims.store(), &pools.clock);
+        self.patiently(async || self.hide_kubeconfig(store, name).await).await?;
+        let mut results = results.clone();
+        results.redact(|text| self.mask.redact(text));
+        let results = &results;
         telling.say(|report| {
             report.head_sha = Some(head.clone());
             report.tests = Some(results.clone());
@@ -87,6 +93,15 @@ impl Engine {
             telling.say(|report| *report = Report { outcome: None, tests: Some(results.clone()), ..again });
         }
         Ok(outcome)
+    }
+
+    /// The other job had what leads into the environment, if it tested that.
+    async fn hide_kubeconfig(&self, store: &dyn Store, name: &EnvironmentName) -> Result<()> {
+        let read = store.read(&Key::Kubeconfig(name.clone())).await?;
+        let text = read.document().and_then(|document| document.get("value")).and_then(Value::as_str);
+        let credentials = text.and_then(|text| kubeconfig::credentials(text).ok());
+        credentials.iter().flatten().for_each(|secret| self.mask.hide(secret));
+        Ok(())
     }
 
     /// Tells once more what was told last: nothing is looked at but the documents.

@@ -32,7 +32,7 @@ pub struct KeepKubeconfig {
     pub file: Option<PathBuf>,
     /// The one document that has all kubeconfigs, for those who read it.
     pub merged: Option<Merged>,
-    /// Told each line that must never be shown.
+    /// Told what must never be shown of it.
     pub mask: Mask,
 }
 
@@ -48,13 +48,11 @@ impl Step for KeepKubeconfig {
             Err(wait) => return Ok(Progress::Waiting(wait)),
         };
         let name = &cx.scope.name;
-        let named = kubeconfig::named(access.kubeconfig.expose_secret(), name);
-        let own: SecretString = named
-            .with_context(|| {
-                UserError::new(Exit::Failed, format!("the kubeconfig of {name} cannot be used"))
-            })?
-            .into();
-        own.expose_secret().lines().filter_map(secret).for_each(|secret| self.mask.hide(secret));
+        let unusable = || UserError::new(Exit::Failed, format!("the kubeconfig of {name} cannot be used"));
+        let text = access.kubeconfig.expose_secret();
+        let credentials = kubeconfig::credentials(text).with_context(unusable)?;
+        credentials.iter().for_each(|secret| self.mask.hide(secret));
+        let own: SecretString = kubeconfig::named(text, name).with_context(unusable)?.into();
         if let Some(file) = &self.file {
             keep(file, &own)?;
         }
@@ -147,14 +145,6 @@ impl Merged {
             self.vault.write(mount, path, &document, &version, "write the merged kubeconfig to").await;
         settled(written.map(drop), &format!("{mount}/{path}"))
     }
-}
-
-/// A value of base64, a token or a password: what a log may be searched for.
-fn secret(line: &str) -> Option<&str> {
-    let (key, value) = line.trim().split_once(": ")?;
-    ["client-key-data", "client-certificate-data", "token", "password"]
-        .contains(&key)
-        .then(|| value.trim().trim_matches(['"', '\'']))
 }
 
 /// Made for its owner alone from its first moment, and put in place at once.

@@ -130,7 +130,7 @@ pub fn all(
             secrets: platform.iter().chain(&app.secrets).cloned().collect(),
             token: inside.and_then(|inside| inside.vault_token.clone()),
             vault,
-            mask,
+            mask: mask.clone(),
         }),
         Box::new(Within(operators::Operators {
             patience: patience(OPERATORS),
@@ -175,6 +175,7 @@ pub fn all(
                 namespace: app.deploy.as_ref().map_or(default, |deploy| deploy.namespace.clone()),
                 surroundings,
                 shown,
+                mask,
                 run: tests::Progressed::default(),
             }),
         ),

@@ -31,6 +31,8 @@ mod harness;
 mod kustomize;
 mod outside;
 mod pipeline;
+#[path = "../it/runner/mod.rs"]
+mod runner;
 mod server;
 mod servers;
 mod stores;

@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
 
-use crate::runner::{Ran, Runner};
+use crate::{
+    action::bed::{Bed, Event, sha},
+    runner::{Ran, Runner},
+};
 use serde_json::{Map, Value, json};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use tempfile::TempDir;
@@ -100,13 +103,12 @@ impl Script {
 
 // ---- the examples ----
 
-#[test]
-fn what_an_app_dispatches_is_data_under_one_key_whatever_is_in_it() {
-    let hostile = r#"acme/"}, "x": {"$(id)": "`id`"#;
+/// What the app's workflow sends to the infra repository.
+fn dispatched(repository: &str, command: &str) -> Value {
     let script = Script::new("workflows-examples/dispatch-app.yml", "dispatch", 0);
-    let script = script.env(&[("COMMAND", "up"), ("NUMBER", "42"), ("INFRA", "acme/infra")]);
+    let script = script.env(&[("COMMAND", command), ("NUMBER", "42"), ("INFRA", "acme/infra")]);
     let mut script = script.answers(&[("dispatches", 0, json!({}))]);
-    script.runner = script.runner.github("repository", hostile);
+    script.runner = script.runner.github("repository", repository);
     let (ran, noted) = script.run();
     assert_eq!(
         (ran.exit, noted[0].as_str()),
@@ -114,7 +116,50 @@ fn what_an_app_dispatches_is_data_under_one_key_whatever_is_in_it() {
         "{}",
         ran.log
     );
-    let sent: Value = serde_json::from_str(&noted[1..].concat()).unwrap();
+    serde_json::from_str(&noted[1..].concat()).unwrap()
+}
+
+#[test]
+fn what_an_app_dispatches_brings_its_environment_up_and_down_in_the_infra_repository() {
+    let bed = Bed::new().with("GITHUB_REPOSITORY", "acme/infra");
+    let steps = &workflow("workflows-examples/dispatch-infra.yml")["jobs"]["berth"]["steps"];
+    let with = steps.as_array().unwrap().last().unwrap()["with"].clone();
+    let platform = fs::read_to_string(bed.path("platform.yaml")).unwrap();
+    bed.writes("infra/platform.yaml", &format!("{platform}github: {{repositories: [\"acme/*\"]}}\n"));
+    for file in ["berth.yaml", "app.yaml"] {
+        let file = bed.path("checkout").join(file);
+        bed.writes(
+            &format!("app/{}", file.file_name().unwrap().display()),
+            &fs::read_to_string(&file).unwrap(),
+        );
+        fs::remove_file(file).unwrap();
+    }
+    bed.writes("app/.git/HEAD", &sha('a'));
+    let expression = "${{ github.event.client_payload.berth.command != 'down' && 'app/berth.yaml' || '' }}";
+    assert_eq!(with["config"], expression, "what is given below in its place");
+    let asks = |command: &str, config: &str| {
+        let sent = dispatched("acme/shop", command);
+        let body = json!({
+            "action": sent["event_type"], "client_payload": sent["client_payload"],
+            "repository": {"id": 7, "full_name": "acme/infra"}, "sender": {"login": "ada"},
+        });
+        let job = bed.job(&Event::new("repository_dispatch", body)).input("config", config);
+        let job = job.input("platform", with["platform"].as_str().unwrap());
+        bed.ran(job)
+    };
+    let up = asks("up", "app/berth.yaml");
+    assert_eq!((up.output("outcome"), bed.deployed()), ("ready", Some(sha('a'))), "{}", up.log);
+    bed.closed();
+    // Then there is no checkout of the app.
+    fs::remove_dir_all(bed.path("checkout/app")).unwrap();
+    let down = asks("down", "");
+    assert_eq!((down.exit, down.output("outcome")), (0, "closing"), "{}", down.log);
+}
+
+#[test]
+fn what_an_app_dispatches_is_data_under_one_key_whatever_is_in_it() {
+    let hostile = r#"acme/"}, "x": {"$(id)": "`id`"#;
+    let sent = dispatched(hostile, "up");
     let payload = json!({"berth": {"command": "up", "repository": hostile, "number": 42}});
     assert_eq!(sent, json!({"event_type": "berth", "client_payload": payload}));
 }

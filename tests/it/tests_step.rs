@@ -17,6 +17,7 @@ use berth::{
         results::Results,
     },
     errors,
+    mask::Mask,
     progress::Progress,
     rehearsal::{
         gate::Verdict as Answer,
@@ -77,6 +78,7 @@ fn step(run: Run) -> (Tested, Screen) {
         vars: vec![],
         namespace: "default".parse().unwrap(),
         surroundings,
+        mask: Mask::default(),
         shown: Shown::OnGitHub(print),
         patience: Duration::from_secs(1500),
         run: Progressed::default(),

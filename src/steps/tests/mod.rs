@@ -21,6 +21,7 @@ use super::{Context, HEALTH, Step, TESTS, Verdict};
 use crate::{
     clients::child::Surroundings,
     domain::{names::HeadSha, plan::Spec, results::Results},
+    mask::Mask,
     progress::Progress,
     settings::{self, Namespace, Run, Var},
 };
@@ -44,6 +45,8 @@ pub struct Tested {
     pub surroundings: Surroundings,
     /// Where what they print is shown.
     pub shown: Shown,
+    /// What their results must not hold: they are told again by others, who do not know it.
+    pub mask: Mask,
     /// How long it may take: that of the tests, and on top what it takes to begin and to keep their results.
     pub patience: Duration,
     /// What was found out so far.
@@ -73,7 +76,7 @@ impl Step for Tested {
         {
             return Ok(self.say(cx, results));
         }
-        let (results, is_new) = match self.ran(head) {
+        let (mut results, is_new) = match self.ran(head) {
             Some(results) => (results, false),
             None => match &self.tests.run {
                 Run::Report(name) => {
@@ -90,6 +93,7 @@ impl Step for Tested {
             },
         };
         if is_new {
+            results.redact(|text| self.mask.redact(text));
             *self.run.ran.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some((head.cloned(), results.clone()));
         }

@@ -9,7 +9,7 @@ use berth::rehearsal::{
     Server, World,
     example::{Credentials, Given, NUMBER, REPOSITORY},
     github::{Comment, Delivery, Grant, Hook, Role, Status},
-    players::Pace,
+    players::{Pace, k3s::Environment},
     serve::Served,
 };
 use serde_json::{Value, json};
@@ -63,6 +63,11 @@ impl Bed {
 
     /// With this app file in the checkout.
     pub(crate) fn of(app: &str) -> Self {
+        Self::reached_by(app, |_| {})
+    }
+
+    /// And with environments that are reached so.
+    pub(crate) fn reached_by(app: &str, so: impl FnOnce(&mut Environment)) -> Self {
         crypto();
         let credentials = Credentials { vault: VAULT.to_owned(), github: TOKEN.to_owned() };
         let mut world = World::example(&credentials, &Given { head: sha('a'), ..Given::default() }).unwrap();
@@ -77,7 +82,9 @@ impl Bed {
         github.add_token(TOKEN, Grant::workflow(REPOSITORY).may_all());
         let ground = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let served = ground.block_on(Served::start(world)).unwrap();
-        served.play(Pace::AT_ONCE);
+        let mut environment = Environment::at(&served.url(Server::Environment));
+        so(&mut environment);
+        served.play_where(Pace::AT_ONCE, environment);
         crate::attending::attend_client(&served.gate);
         served.gate.witness(|request, _, _, _| {
             let told = request.server == Server::GitHub && request.body.to_string().contains(CANARY);
@@ -193,7 +200,8 @@ impl Bed {
     pub(crate) fn comments(&self) -> Vec<Comment> {
         let world = self.world();
         let all = world.github.repository(REPOSITORY).unwrap().comments(NUMBER).into_iter().cloned();
-        all.filter(|comment| comment.author.as_deref() == Some("github-actions[bot]")).collect()
+        all.filter(|comment| comment.author.as_ref().is_some_and(|author| author.ends_with("[bot]")))
+            .collect()
     }
 
     /// The only one there is of berth's.

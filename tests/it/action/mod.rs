@@ -7,4 +7,5 @@ mod forks;
 mod job;
 mod one_file;
 mod order;
+mod secrets;
 mod stories;

@@ -124,7 +124,7 @@ impl Runner {
             payload: json!({}),
             env: BTreeMap::from([
                 ("HOME".to_owned(), place("home")),
-                ("PATH".to_owned(), crate::child::path().into_string().unwrap()),
+                ("PATH".to_owned(), std::env::var("PATH").unwrap()),
             ]),
             secrets: Vec::new(),
             end_at: None,
