@@ -52,7 +52,7 @@ fn by_app() -> Bed {
 fn the_app_speaks_where_it_is_configured_and_its_key_is_nowhere() {
     let bed = by_app();
     let acted = bed.acts(&bed.opened());
-    assert_eq!((acted.code, bed.deployed()), (0, Some(sha('a'))), "{}", acted.log);
+    assert_eq!((acted.exit, bed.deployed()), (0, Some(sha('a'))), "{}", acted.log);
     let world = bed.world();
     let repository = world.github.repository(REPOSITORY).unwrap();
     let [comment] = &repository.comments(42)[..] else { panic!("{}", acted.log) };
@@ -68,7 +68,7 @@ fn a_key_that_is_not_where_it_should_be_is_told_with_its_place() {
     let platform = std::fs::read_to_string(bed.path("platform.yaml")).unwrap();
     std::fs::write(bed.path("platform.yaml"), platform.replace("#key", "#kee")).unwrap();
     let acted = bed.acts(&bed.opened());
-    assert_eq!(acted.code, 2, "{}", acted.log);
+    assert_eq!(acted.exit, 2, "{}", acted.log);
     assert!(
         acted.log.contains("berth/github-app in Vault has no text under the key \"kee\""),
         "{}",

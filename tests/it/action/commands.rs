@@ -107,7 +107,7 @@ fn without_the_apps_files_no_empty_environment_is_called_ready() {
     std::fs::remove_file(bed.path("checkout/berth.yaml")).unwrap();
     for words in ["/berth up", "/berth retest"] {
         let acted = bed.acts(&bed.says("ada", words));
-        assert_eq!(acted.code, 2, "{}", acted.log);
+        assert_eq!(acted.exit, 2, "{}", acted.log);
         assert!(acted.log.contains("there is no app file here"), "{}", acted.log);
         assert_eq!(reactions(&bed), ["confused"]);
     }
@@ -119,8 +119,7 @@ fn without_the_apps_files_no_empty_environment_is_called_ready() {
 fn the_input_down_removes_what_is_open_at_once() {
     let bed = Bed::new();
     bed.acts(&bed.opened());
-    let mut command = bed.command(&bed.opened());
-    let acted = bed.acted(command.env("BERTH_COMMAND", "down").output().unwrap());
-    assert_eq!((acted.code, acted.output("outcome")), (0, "removed"), "{}", acted.log);
+    let acted = bed.ran(bed.job(&bed.opened()).input("command", "down"));
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "removed"), "{}", acted.log);
     assert_eq!(bed.document("pr-shop-42/claim"), None);
 }

@@ -150,7 +150,7 @@ fn a_forks_own_files_at_another_commit_than_the_approved_one_are_not_deployed() 
     bed.writes("app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: evil}\n");
     for words in ["/berth up".to_owned(), format!("/berth up {}", sha('a')), "/berth retest".to_owned()] {
         let acted = bed.acts(&bed.says("ada", &words));
-        assert_eq!(acted.code, 2, "{}", acted.log);
+        assert_eq!(acted.exit, 2, "{}", acted.log);
         assert!(bed.world().environment.get("configmaps", "default", "evil").is_none());
     }
 }

@@ -27,7 +27,7 @@ fn an_older_commits_filters_take_nothing_from_a_newer_one() {
     assert_eq!(bed.acts(&bed.pushed('b')).output("outcome"), "ready");
     bed.writes("berth.yaml", &format!("{}filter: {{labels: [preview]}}\n", super::bed::APP));
     let late = bed.acts(&opened);
-    assert_eq!((late.code, late.output("outcome")), (0, "superseded"), "{}", late.log);
+    assert_eq!((late.exit, late.output("outcome")), (0, "superseded"), "{}", late.log);
     assert!(bed.comment().contains("### ✅ Ready"), "{}", bed.comment());
 }
 
@@ -91,22 +91,16 @@ fn a_job_that_is_cancelled_while_it_finds_out_what_to_do_says_so() {
     let asks = "/berth extend 24h";
     bed.acts(&bed.opened());
     let said = bed.says("ada", asks);
-    let (asked, is_asked) = std::sync::mpsc::channel();
+    let job = bed.job(&said);
+    let cancel = job.cancel();
     bed.served.gate.rule(move |request| {
         if request.path.iter().any(|part| part == "permission") {
-            // Nobody may listen any more.
-            let _ = asked.send(());
+            cancel.now();
             return Verdict::Hang;
         }
         Verdict::Pass
     });
-    let mut command = bed.command(&said);
-    let child =
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    is_asked.recv().unwrap();
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let acted = bed.acted(child.wait_with_output().unwrap());
-    assert_eq!((acted.code, acted.output("outcome")), (130, "interrupted"), "{}", acted.log);
+    let acted = bed.ran(job);
+    assert_eq!((acted.exit, acted.output("outcome")), (130, "interrupted"), "{}", acted.log);
     assert!(acted.summary.contains("Cancelled"), "{}", acted.summary);
 }

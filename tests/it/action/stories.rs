@@ -303,15 +303,13 @@ fn results_make_nothing_good_that_does_not_stand() {
     let opened = bed.opened();
     bed.writes("app.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: Shop}\nspec: {containers: []}\n");
     let failed = bed.acts(&opened);
-    assert_ne!(failed.code, 0, "{}", failed.log);
+    assert_ne!(failed.exit, 0, "{}", failed.log);
     assert_eq!(failed.output("url"), "");
     let (comment, statuses) = (bed.comment(), bed.statuses(&sha('a')));
     for junit in ["<testsuite><testcase name=\"x\"/></testsuite>", ""] {
         bed.writes("r.xml", junit);
-        let mut command = bed.command(&opened);
-        command.env("BERTH_COMMAND", "report").env("BERTH_JUNIT", "r.xml").env("BERTH_NAME", "cypress");
-        let acted = bed.acted(command.output().unwrap());
-        assert_eq!((acted.code, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
+        let acted = bed.reports(&opened, "r.xml");
+        assert_eq!((acted.exit, acted.output("outcome")), (0, "nothing"), "{}", acted.log);
         assert!(acted.summary.contains("does not stand"), "{}", acted.summary);
     }
     assert_eq!((bed.comment(), bed.statuses(&sha('a'))), (comment, statuses));
@@ -354,7 +352,7 @@ fn what_goes_wrong_behind_the_settings_is_told_in_the_status_that_they_name() {
     let github = "github: {status: preview, repositories: [other/*]}\n";
     std::fs::write(bed.path("platform.yaml"), format!("{platform}{github}")).unwrap();
     let acted = bed.acts(&bed.opened());
-    assert_eq!(acted.code, 2, "{}", acted.log);
+    assert_eq!(acted.exit, 2, "{}", acted.log);
     let world = bed.world();
     let contexts: Vec<_> = world
         .github
@@ -374,5 +372,5 @@ fn repositories_are_served_in_whatever_case_their_owner_is_written() {
     std::fs::write(bed.path("platform.yaml"), format!("{platform}github: {{repositories: [Acme/*]}}\n"))
         .unwrap();
     let acted = bed.acts(&bed.opened());
-    assert_eq!((acted.code, acted.output("outcome")), (0, "ready"), "{}", acted.log);
+    assert_eq!((acted.exit, acted.output("outcome")), (0, "ready"), "{}", acted.log);
 }
