@@ -129,7 +129,12 @@ impl Stage<'_> {
                     Some(Known { github, settings, .. }) => (Some(github.clone()), Some(settings)),
                     None => (assemble::github(self.environment, &self.clock, &self.run).ok(), None),
                 };
-                let sinks = Sinks::of(self).all(github.as_ref(), &whose, settings);
+                let sinks = Sinks::of(self);
+                let sinks = match &outcome {
+                    // Nothing was begun, so nothing of it has changed.
+                    Outcome::Interrupted { .. } => sinks.quiet(),
+                    _ => sinks.all(github.as_ref(), &whose, settings),
+                };
                 Ok(Ended::One(self.told(&whose, outcome, self.terminal().with(sinks)).await))
             }
         }

@@ -76,17 +76,12 @@ fn a_job_has_the_outputs_of_the_action_its_summary_comment_and_status() {
 }
 
 #[test]
-fn an_environment_with_a_name_has_it_in_its_outputs() {
+fn an_environment_that_does_not_stand_leads_nobody_to_its_name() {
     let bed = Bed::of(ENDS).named();
     hold(&bed, |request| request.server == Server::Environment && request.mutates());
     let ran = bed.ran(bed.job(&bed.opened()).cancel_at("✓ resources"));
-    let host = "pr-42-shop.preview.example.com";
-    assert_eq!(
-        (ran.output("dns"), ran.output("url")),
-        (host, format!("https://{host}").as_str()),
-        "{}",
-        ran.log
-    );
+    assert_eq!((ran.output("dns"), ran.output("url")), ("", ""), "{}", ran.log);
+    assert_eq!(ran.output("name"), "pr-shop-42");
 }
 
 #[test]
@@ -108,7 +103,7 @@ fn what_the_inputs_say_counts_and_not_what_lies_where_they_would_be_without() {
         ran.log
     );
     let ran = bed.ran(job().input("config", "ci/preview.yaml").input("command", "down"));
-    assert_eq!((ran.exit, ran.output("outcome")), (0, "closing"), "{}", ran.log);
+    assert_eq!((ran.exit, ran.output("outcome")), (0, "removed"), "it is open: {}", ran.log);
     let ran = bed.ran(job().input("command", "up"));
     assert_eq!(ran.exit, 2, "the app file is wrong: {}", ran.log);
     let ran =
