@@ -2,11 +2,13 @@
 
 use super::bed::{APP, Bed, Event, sha};
 use berth::rehearsal::{
+    Server,
     example::{NUMBER, REPOSITORY},
     gate::Verdict,
-    github::{Level, Permission},
+    github::{Level, Opening, Permission},
 };
 use serde_json::json;
+use std::fs;
 
 #[test]
 fn an_opened_pull_request_gets_its_environment_and_every_place_says_so() {
@@ -19,7 +21,7 @@ fn an_opened_pull_request_gets_its_environment_and_every_place_says_so() {
     assert_eq!(bed.statuses(&sha('a')).last().unwrap(), "success: Ready");
     assert_eq!((acted.output("outcome"), acted.output("name")), ("ready", "pr-shop-42"));
     assert_eq!(acted.output("addresses"), "192.168.1.140,192.168.1.141");
-    let kubeconfig = std::fs::read_to_string(acted.output("kubeconfig-path")).unwrap();
+    let kubeconfig = fs::read_to_string(acted.output("kubeconfig-path")).unwrap();
     assert!(kubeconfig.contains("server:"), "{kubeconfig}");
     assert!(acted.summary.contains("### ✅ Ready") && acted.summary.contains("gantt"), "{}", acted.summary);
     let world = bed.world();
@@ -49,7 +51,7 @@ fn removal_needs_neither_a_checkout_nor_what_the_app_says() {
     let bed = Bed::new();
     bed.acts(&bed.opened());
     for file in ["berth.yaml", "app.yaml"] {
-        std::fs::remove_file(bed.path("checkout").join(file)).unwrap();
+        fs::remove_file(bed.path("checkout").join(file)).unwrap();
     }
     let down = bed.says("ada", "/berth down");
     let acted = bed.acts(&down);
@@ -63,9 +65,8 @@ fn what_was_closed_unheard_goes_with_the_sweep() {
     let bed = Bed::new();
     bed.acts(&bed.opened());
     bed.closed();
-    let platform =
-        std::fs::read_to_string(bed.path("platform.yaml")).unwrap().replace("grace: 1h", "grace: 0s");
-    std::fs::write(bed.path("platform.yaml"), platform).unwrap();
+    let platform = fs::read_to_string(bed.path("platform.yaml")).unwrap().replace("grace: 1h", "grace: 0s");
+    fs::write(bed.path("platform.yaml"), platform).unwrap();
     let swept = bed.acts(&Event::new("schedule", json!({"schedule": "17 * * * *"})));
     assert_eq!(swept.exit, 0, "{}", swept.log);
     assert!(swept.log.contains("removed      acme/shop#42"), "{}", swept.log);
@@ -74,13 +75,44 @@ fn what_was_closed_unheard_goes_with_the_sweep() {
     assert!(bed.comment().contains("### 🧹 Removed"), "{}", bed.comment());
 }
 
+/// GitHub.md 7.12.
+#[test]
+fn one_environment_that_may_not_be_deleted_does_not_keep_the_sweep_from_the_others_and_it_is_red() {
+    let bed = Bed::new();
+    let first = bed.opened();
+    let second = bed.happens(|world| {
+        world.github.open(REPOSITORY, Opening::new("ada", "other", &sha('c'))).unwrap();
+    });
+    for (event, name) in [(&first, "one"), (&second, "two")] {
+        // All environments of this world are on one server, so each has an object of its own.
+        bed.writes("app.yaml", &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n"));
+        assert_eq!(bed.acts(event).output("outcome"), "ready");
+    }
+    for number in [42, 43] {
+        bed.happens(|world| world.github.close(REPOSITORY, number, "ada").unwrap());
+    }
+    let platform = fs::read_to_string(bed.path("platform.yaml")).unwrap().replace("grace: 1h", "grace: 0s");
+    fs::write(bed.path("platform.yaml"), platform).unwrap();
+    bed.served.gate.rule(|request| {
+        let deletes = request.server == Server::Kubernetes && request.method == "DELETE";
+        let no = json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403, "message": "no"});
+        let refused = deletes && request.path.iter().any(|part| part == "pr-shop-42");
+        if refused { Verdict::json(403, &no) } else { Verdict::Pass }
+    });
+    let swept = bed.acts(&Event::new("schedule", json!({"schedule": "17 * * * *"})));
+    assert_ne!(swept.exit, 0, "{}", swept.log);
+    assert!(bed.document("pr-shop-42/claim").is_some(), "{}", swept.log);
+    assert_eq!(bed.document("pr-shop-43/claim"), None, "{}", swept.log);
+    assert!(swept.summary.contains("removed      acme/shop#43"), "{}", swept.summary);
+}
+
 #[test]
 fn a_sweep_that_cannot_read_removes_nothing_and_is_red() {
     let bed = Bed::new();
     bed.acts(&bed.opened());
     bed.closed();
     bed.served.gate.rule(|request| {
-        let reads = request.server == berth::rehearsal::Server::GitHub;
+        let reads = request.server == Server::GitHub;
         let no = json!({"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"});
         // As for another repository's token.
         if reads { Verdict::json(404, &no) } else { Verdict::Pass }
@@ -185,7 +217,7 @@ fn a_token_that_may_only_read_leaves_the_summary_and_the_log_names_what_is_missi
 fn github_that_does_not_answer_fails_no_run_that_needs_it_no_more() {
     let bed = Bed::new();
     bed.served.gate.rule(|request| {
-        let tells = request.server == berth::rehearsal::Server::GitHub && request.mutates();
+        let tells = request.server == Server::GitHub && request.mutates();
         if tells { Verdict::json(503, &json!({"message": "unavailable"})) } else { Verdict::Pass }
     });
     let acted = bed.acts(&bed.opened());
@@ -285,7 +317,7 @@ fn results_that_another_job_hands_in_decide() {
         bed.comment()
     );
     let nothing = {
-        std::fs::remove_file(bed.path("checkout/results/cart.xml")).unwrap();
+        fs::remove_file(bed.path("checkout/results/cart.xml")).unwrap();
         bed.reports(&opened, "results")
     };
     assert_eq!(

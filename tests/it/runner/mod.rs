@@ -124,7 +124,7 @@ impl Runner {
             payload: json!({}),
             env: BTreeMap::from([
                 ("HOME".to_owned(), place("home")),
-                ("PATH".to_owned(), std::env::var("PATH").unwrap()),
+                ("PATH".to_owned(), std::env::var_os("PATH").unwrap().into_string().unwrap()),
             ]),
             secrets: Vec::new(),
             end_at: None,
