@@ -122,10 +122,7 @@ impl Runner {
             inputs: BTreeMap::new(),
             github: github.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             payload: json!({}),
-            env: BTreeMap::from([
-                ("HOME".to_owned(), place("home")),
-                ("PATH".to_owned(), std::env::var_os("PATH").unwrap().into_string().unwrap()),
-            ]),
+            env: BTreeMap::from([("HOME".to_owned(), place("home")), ("PATH".to_owned(), path())]),
             secrets: Vec::new(),
             end_at: None,
             patience: PATIENCE,
@@ -309,6 +306,12 @@ impl Runner {
         all.insert("GITHUB_EVENT_PATH".to_owned(), event.display().to_string());
         all
     }
+}
+
+/// Where this machine's programs are.
+#[allow(clippy::disallowed_methods, reason = "a runner hands its own on")]
+fn path() -> String {
+    std::env::var_os("PATH").unwrap().into_string().unwrap()
 }
 
 fn knows<'a>(keys: impl Iterator<Item = &'a String>, known: &[&str]) {
