@@ -113,10 +113,6 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         retry,
         when_full: pool.when_full,
         provider,
-        awaits: settings.app.tests.as_ref().and_then(|tests| match &tests.run {
-            settings::Run::Report(name) => Some(name.clone()),
-            _ => None,
-        }),
     })
 }
 

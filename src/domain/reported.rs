@@ -19,9 +19,9 @@ pub struct Reported {
     pub head: Option<HeadSha>,
     /// When.
     pub at: Timestamp,
-    /// Whose results of tests the verdict rests on, if another job hands them in.
+    /// Which results of tests the verdict rests on, be it that they are still awaited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub awaits: Option<String>,
+    pub tests: Option<String>,
     /// How long it took, in seconds.
     #[serde(default)]
     pub took: u64,

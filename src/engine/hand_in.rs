@@ -70,12 +70,12 @@ impl Engine {
                     "its results are kept; the run that brings the environment up looks for them",
                 );
             };
-            if reported.awaits.as_ref() != Some(&results.name) {
-                return nothing("its results are kept; `tests.report` names another report");
-            }
             // What never stood is not made good, nor its failure covered, by tests that met something else.
             if !told::stood(reported) {
                 return nothing("its results are kept; the environment does not stand at that commit");
+            }
+            if reported.tests.as_ref() != Some(&results.name) {
+                return nothing("its results are kept; `tests.report` names another report");
             }
             let ours = claim.taken(self.protocol.ids.take()?.run);
             let outcome = told::of(results);
@@ -116,7 +116,16 @@ impl Engine {
             let store = pools.claims.store();
             let again = self.patiently(async || told::again(store, claim, &pools.clock).await).await?;
             let Some(mut again) = again else {
-                return Ok(Outcome::Unconcerned { why: format!("its claim is {}", claim.state().word()) });
+                let last = claim.reported().map_or(String::new(), |told| {
+                    format!(
+                        ", and its last run said {:?} at {}",
+                        told.outcome,
+                        told.at.strftime("%-d %b %H:%M UTC")
+                    )
+                });
+                return Ok(Outcome::Unconcerned {
+                    why: format!("its claim is {}{last}", claim.state().word()),
+                });
             };
             let outcome = again.outcome.take();
             telling.say(|report| *report = again);

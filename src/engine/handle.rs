@@ -101,8 +101,6 @@ pub struct Engine {
     pub when_full: WhenFull,
     /// The provider's name, for the report.
     pub provider: Option<String>,
-    /// Which report of tests another job hands in, if one does.
-    pub awaits: Option<String>,
 }
 
 impl Engine {

@@ -180,8 +180,11 @@ impl Run<'_> {
             detail: phase.detail.chars().take(DETAIL).collect(),
         });
         let (took, phases) = (told.seconds(now).max(0.0) as u64, phases.collect());
-        let awaits = self.engine.awaits.clone();
-        let reported = Reported { outcome: outcome_word, by, head, at: now, awaits, took, phases };
+        let tests = match &outcome {
+            Outcome::AwaitingTests { report } => Some(report.clone()),
+            _ => told.tests.map(|results| results.name),
+        };
+        let reported = Reported { outcome: outcome_word, by, head, at: now, tests, took, phases };
         let (claim, fence) = (claim.reporting(reported), &mut self.fence);
         let written =
             self.engine.patiently(async || protocol.pools.claims.advance(fence, claim.clone()).await);

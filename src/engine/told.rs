@@ -25,11 +25,11 @@ pub(super) async fn again(store: &dyn Store, claim: &Claim, clock: &Clock) -> Re
     if reported.head.as_ref() != Some(head) {
         return Ok(None);
     }
-    let tests = match &reported.awaits {
+    let tests = match &reported.tests {
         Some(name) => steps::tests::found(store, &claim.name(), head, name).await?,
         None => None,
     };
-    let outcome = match (stood(reported), &tests, &reported.awaits) {
+    let outcome = match (stood(reported), &tests, &reported.tests) {
         (true, Some(results), _) => of(results),
         (true, None, Some(name)) => Outcome::AwaitingTests { report: name.clone() },
         (true, None, None) if reported.outcome == "ready" => Outcome::Ready,

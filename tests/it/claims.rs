@@ -306,7 +306,7 @@ fn a_carried_wish_makes_a_new_life_of_the_same_taking() {
         by: Generation::FIRST,
         head: None,
         at: at(4),
-        awaits: None,
+        tests: None,
         took: 192,
         phases: vec![Told { step: "cluster".to_owned(), millis: 124_000, detail: "k3s".to_owned() }],
     };
@@ -329,7 +329,7 @@ fn a_person_can_read_a_claim_at_night() {
         outcome: "ready".to_owned(),
         head: first("acme/shop#42").head().cloned(),
         at: "2026-01-05T12:07:31Z".parse().unwrap(),
-        awaits: None,
+        tests: None,
         took: 192,
         phases: vec![Told { step: "cluster".to_owned(), millis: 124_000, detail: "k3s".to_owned() }],
     };
@@ -440,7 +440,7 @@ fn all_sorts() -> Vec<Claim> {
             by: Generation::FIRST,
             head: None,
             at: at(1),
-            awaits: Some("cypress".to_owned()),
+            tests: Some("cypress".to_owned()),
             took: 192,
             phases: vec![Told { step: "cluster".to_owned(), millis: 124_000, detail: "k3s".to_owned() }],
         }));

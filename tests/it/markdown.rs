@@ -254,7 +254,7 @@ fn queued() {
     <!-- berth v1 acme/shop#42 g3 -->
     ### 🕓 Queued: no addresses are free
 
-    It starts by itself; until then `berth` stays pending and no runner is held.
+    `berth` stays pending and no runner is held. A push, re-running the job or `/berth up` tries again.
     "#);
     let queue = Queue {
         place: 2,

@@ -245,7 +245,7 @@ async fn an_ending_says_what_to_do() {
     Nothing to do: there is no environment
     Waits for approval: a maintainer sets the label berth/approved
     Left alone, for lack of secrets: it comes from the fork eve/shop
-    Queued: no addresses are free; it starts by itself when some are
+    Queued: no addresses are free; the same command tries again
     No addresses are free, and `when-full: fail` waits for none
     Superseded by a newer event, whose run goes on from here
     Refused: the name is held by other/shop#42

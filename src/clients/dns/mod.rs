@@ -21,7 +21,7 @@ use hickory_proto::{
     op::Message,
     rr::{Name, RecordType},
 };
-use picture::judge;
+use picture::{judge, keeps};
 use std::{
     collections::BTreeSet,
     fmt,
@@ -68,10 +68,19 @@ impl Dns {
         exchange::ask(at, of, name, kind, self.limit).await
     }
 
-    async fn addresses_of(&self, at: SocketAddr, of: Of, name: &Name, wanted: &BTreeSet<IpAddr>) -> Outcome {
+    /// What a server says, and for how many seconds it may go on to.
+    async fn addresses_of(
+        &self,
+        at: SocketAddr,
+        of: Of,
+        name: &Name,
+        wanted: &BTreeSet<IpAddr>,
+    ) -> (Outcome, Option<u32>) {
         let ask = |kind| self.ask(at, of, name, kind);
         let (v4, v6) = join(ask(RecordType::A), ask(RecordType::AAAA)).await;
-        judge(of, name, [v4, v6], wanted)
+        let answers = [v4, v6];
+        let keeps = keeps(name, &answers);
+        (judge(of, name, answers, wanted), keeps)
     }
 
     fn named(&self, one: &str, many: &str) -> String {
@@ -123,9 +132,10 @@ impl Zone {
         let asked = self.inside(name)?;
         let mut picture = self.ask_authorities(name, &asked, wanted).await;
         if picture.authorities_agree() {
-            picture.resolvers = join_all(self.dns.resolvers.iter().map(async |resolver| Heard {
-                server: resolver.to_string(),
-                outcome: self.dns.addresses_of(resolver.address(), Of::Resolver, &asked, wanted).await,
+            picture.resolvers = join_all(self.dns.resolvers.iter().map(async |resolver| {
+                let (outcome, keeps) =
+                    self.dns.addresses_of(resolver.address(), Of::Resolver, &asked, wanted).await;
+                Heard { server: resolver.to_string(), outcome, keeps }
             }))
             .await;
         }
@@ -141,12 +151,12 @@ impl Zone {
     }
 
     async fn ask_authorities(&self, name: &DnsName, asked: &Name, wanted: &BTreeSet<IpAddr>) -> Picture {
-        let authorities = join_all(self.servers.iter().map(async |server| Heard {
-            server: server.to_string(),
-            outcome: match &server.address {
+        let authorities = join_all(self.servers.iter().map(async |server| {
+            let (outcome, keeps) = match &server.address {
                 Ok(ip) => self.dns.addresses_of((self.dns.route)(*ip), Of::Authority, asked, wanted).await,
-                Err(why) => Outcome::Silent(why.clone()),
-            },
+                Err(why) => (Outcome::Silent(why.clone()), None),
+            };
+            Heard { server: server.to_string(), outcome, keeps }
         }))
         .await;
         Picture { name: name.to_string(), wanted: wanted.clone(), authorities, resolvers: vec![] }

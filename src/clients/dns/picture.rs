@@ -66,6 +66,8 @@ pub struct Heard {
     pub server: String,
     /// What it says.
     pub outcome: Outcome,
+    /// For how many seconds it may go on to say so, if it says addresses.
+    pub keeps: Option<u32>,
 }
 
 /// What all servers say about a name.
@@ -146,8 +148,9 @@ impl Picture {
             ),
             (_, Of::Authority) => format!("who else publishes {name}? that record must go"),
             (_, Of::Resolver) => {
+                let time = heard.keeps.map_or(String::new(), |seconds| format!(" for another {seconds} s"));
                 format!(
-                    "{server} keeps an older answer, or has one of its own; wait until its time is over, or flush it"
+                    "{server} keeps an older answer{time}, or has one of its own; wait that long, or flush it"
                 )
             }
         })
@@ -197,6 +200,16 @@ impl Picture {
 
 fn list(addresses: &BTreeSet<IpAddr>) -> String {
     addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// For how long what stands in an answer may be said again.
+pub(super) fn keeps(name: &Name, answers: &[Result<Message, Silence>; 2]) -> Option<u32> {
+    let read = answers.iter().filter_map(|answer| answer.as_ref().ok());
+    let records = read.flat_map(|answer| {
+        let end = end_of(name, answer);
+        answer.answers.iter().filter(move |record| record.name == end && record.data.ip_addr().is_some())
+    });
+    records.map(|record| record.ttl).min()
 }
 
 /// What a server's answers for both kinds of addresses come to.

@@ -212,7 +212,8 @@ pub(super) fn queued<'a>(queue: Option<&Queue>, now: Timestamp) -> Said<'a> {
     let Some(queue) = queue else {
         return Said {
             verdict: "🕓 Queued: no addresses are free".to_owned(),
-            text: promise.to_owned(),
+            text: "`berth` stays pending and no runner is held. A push, re-running the job or `/berth up` tries again."
+                .to_owned(),
             detail: Detail::None,
         };
     };

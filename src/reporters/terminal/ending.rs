@@ -65,7 +65,7 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
         Outcome::WithoutSecrets { why } => told("Left alone, for lack of secrets", why),
         Outcome::Nothing { why } | Outcome::Unconcerned { why } => told("Nothing to do", why),
         Outcome::Queued => {
-            vec!["Queued: no addresses are free; it starts by itself when some are".to_owned()]
+            vec!["Queued: no addresses are free; the same command tries again".to_owned()]
         }
         Outcome::PoolFull => vec!["No addresses are free, and `when-full: fail` waits for none".to_owned()],
         Outcome::Superseded => vec!["Superseded by a newer event, whose run goes on from here".to_owned()],

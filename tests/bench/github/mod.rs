@@ -2,7 +2,6 @@
 //!
 //! Both are fetched by the script `fetch` beside this file; without them these facts fail, they are not left out.
 
-#[path = "../../it/action/mod.rs"]
 mod action;
 #[path = "../../it/github_acts.rs"]
 mod github_acts;

@@ -3,6 +3,7 @@
 mod app;
 pub(crate) mod bed;
 mod commands;
+mod faults;
 mod forks;
 mod job;
 mod one_file;
