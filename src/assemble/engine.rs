@@ -6,10 +6,10 @@ use crate::{
     clock::Clock,
     documents::{Store, claims::Claims},
     domain::{
-        claim::{ProviderKind, Removal},
+        claim::{Job, ProviderKind, Removal},
         holder::Holder,
         intent::Terms,
-        names::ContextName,
+        names::{ContextName, PlaceName},
         scope::Hosts,
     },
     engine::{Engine, HostsOf, Ids, Pace, Pools, Protocol, Retry, Wishes},
@@ -19,7 +19,7 @@ use crate::{
         capi_k3s::{self, CapiK3s},
     },
     reporters::Reporters,
-    settings::{self, CapiK3s as OfCapiK3s, ProviderSettings, Settings, host_variable},
+    settings::{self, CapiK3s as OfCapiK3s, PoolName, ProviderSettings, Settings, host_variable},
     steps::{self, Tools, deploy::HandOver},
 };
 use anyhow::{Context as _, Result};
@@ -40,6 +40,8 @@ pub struct Outside {
     pub clock: Clock,
     /// Of its takings.
     pub ids: Ids,
+    /// Which job this is, if it is one.
+    pub job: Option<Job>,
     /// How to wait between two decisions.
     pub pace: Pace,
     /// How long to go on where something does not answer.
@@ -60,7 +62,7 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         Some((name, ProviderSettings::CapiK3s(of))) => (Some((**of).clone()), Some(name.to_string())),
         None => (None, None),
     };
-    let (_, pool) = match &of {
+    let (pool_name, pool) = match &of {
         Some(of) => settings.pool(Some(&of.pool))?,
         // What goes is freed by its name, whichever pool it was of.
         None => settings.pools.first_key_value().context("there is always a pool")?,
@@ -90,9 +92,11 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         grace: settings.lifetime.grace,
         reuse_after: pool.reuse_after,
         removal,
+        place: of.as_ref().map(|_| place(pool_name)),
+        job: outside.job.clone(),
     };
     let handing = of.as_ref().map(|of| handing_over(&outside.clusters, of)).transpose()?;
-    let Outside { store, clusters, wishes, reporters, clock, ids, pace, retry, tools } = outside;
+    let Outside { store, clusters, wishes, reporters, clock, ids, pace, retry, tools, job: _ } = outside;
     let pools = Pools {
         claims: Claims::new(store),
         layout: pool.layout.clone(),
@@ -114,6 +118,11 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         when_full: pool.when_full,
         provider,
     })
+}
+
+/// What has room for the environments of a pool.
+pub(super) fn place(pool: &PoolName) -> PlaceName {
+    format!("pool {pool}").parse().expect("a pool's name is printable, and short")
 }
 
 /// As it is recorded in claims.

@@ -11,7 +11,9 @@ use crate::{
         vault::Vault,
     },
     clock::Clock,
-    domain::{holder::Holder, kubeconfig::credentials, name_server::NameServer, names::EnvironmentName},
+    domain::{
+        claim::Job, holder::Holder, kubeconfig::credentials, name_server::NameServer, names::EnvironmentName,
+    },
     engine::{Engine, Ids, Pace, Pulls, Retry, Wishes},
     errors::UserError,
     mask::Mask,
@@ -74,7 +76,23 @@ pub(crate) async fn outside(
         ids,
         pace: Pace::default(),
         retry: Retry::default(),
+        job: if in_job { Some(job(environment)?) } else { None },
         tools,
+    })
+}
+
+/// Which job this is, so that it can be run once more.
+fn job(environment: &Environment) -> Result<Job> {
+    let needed = |name: &str| {
+        let lack = || UserError::usage(format!("which job this is nobody tells: {}", environment.lack(name)));
+        environment.text(name)?.ok_or_else(lack)
+    };
+    let wrong = |name: &str| UserError::usage(format!("{name} is not what a runner says there"));
+    Ok(Job {
+        repo: needed("GITHUB_REPOSITORY")?.parse().with_context(|| wrong("GITHUB_REPOSITORY"))?,
+        run: needed("GITHUB_RUN_ID")?.parse().with_context(|| wrong("GITHUB_RUN_ID"))?,
+        // Not every GitHub tells it.
+        id: environment.text("BERTH_JOB_ID")?.and_then(|id| id.parse().ok()),
     })
 }
 

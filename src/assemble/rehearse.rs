@@ -242,6 +242,7 @@ impl Stage {
             ids: Ids::of(run)?,
             pace: Tries::default(),
             retry: Retry::default(),
+            job: None,
             tools: Tools {
                 kubeconfig: None,
                 mask: Mask::default(),

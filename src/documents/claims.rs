@@ -174,7 +174,7 @@ impl Claims {
         for _ in 0..EXTENSIONS {
             let basis = self.read(&fence.name()).await?;
             let Some(now) = basis.claim().filter(|now| fence.stands(now)) else { break };
-            let claim = claim.clone().expiring(now.expires());
+            let claim = claim.clone().living_as(now);
             match self.write(&claim, &basis.version).await {
                 Ok(version) => {
                     (fence.claim, fence.version) = (claim, version);

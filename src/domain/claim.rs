@@ -5,19 +5,24 @@
 //! is a method that gives the next claim, or an [`Illegal`] that says why not. Must never: change without a
 //! transition; be judged without the pull request as it is now (`intent.rs` does that).
 
+mod turn;
+
+pub use turn::{Ending, Illegal};
+
 pub use super::{
+    job::Job,
+    receipt::Gone,
     removal::{Elsewhere, ObjectName, ProviderKind, Removal},
     reported::{Reported, Told},
 };
 
 use super::{
     holder::Holder,
-    names::{ClaimUid, EnvironmentName, Generation, HeadSha, RunId},
+    names::{ClaimUid, EnvironmentName, Generation, HeadSha, PlaceName, RunId},
     pool::Block,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// Of the claim's schema. A binary that meets a higher one touches nothing.
 pub const SCHEMA: u32 = 1;
@@ -31,8 +36,16 @@ pub struct Claim {
     /// The taking that wrote it: makes the document unlike any other run's.
     run: RunId,
     generation: Generation,
+    /// When that was.
+    taken: Timestamp,
+    /// Of the last taking by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    job: Option<Job>,
     holder: Holder,
     state: State,
+    /// Of which pool it has a block, or waits for one; or among whose environments it is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<PlaceName>,
     wish: Wish,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     head: Option<HeadSha>,
@@ -46,7 +59,13 @@ pub struct Claim {
     reported: Option<Reported>,
     created: Timestamp,
     expires: Timestamp,
+    /// Which end of its life people were warned of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warned: Option<Timestamp>,
     removal: Removal,
+    /// What was seen gone of it so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<Gone>,
 }
 
 /// Where it stands, with the data of that state alone. `None` for addresses: the provider needs none, or a run died
@@ -58,9 +77,9 @@ pub enum State {
     Waiting {
         /// When it took its place in the queue.
         since: Timestamp,
-        /// The workflow run to start again when its turn comes.
+        /// When it was told that its turn has come.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        job: Option<u64>,
+        called: Option<Timestamp>,
     },
     /// The environment may exist.
     Held {
@@ -76,6 +95,8 @@ pub enum State {
         /// Its addresses.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         addresses: Option<Block>,
+        /// Since when.
+        since: Timestamp,
     },
     /// Seen absent; the addresses stay taken until nothing remembers them.
     Cooling {
@@ -124,33 +145,6 @@ fn add<T: Clone + PartialEq>(known: &mut Vec<T>, more: &[T]) {
     }
 }
 
-/// A transition that the present state does not allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Illegal {
-    name: EnvironmentName,
-    from: &'static str,
-    to: &'static str,
-    why: String,
-}
-
-impl fmt::Display for Illegal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the claim of {} cannot go from {} to {}: {}", self.name, self.from, self.to, self.why)
-    }
-}
-
-impl std::error::Error for Illegal {}
-
-/// What is to become of a claim that has been freed.
-#[allow(clippy::large_enum_variant, reason = "one of them a run; a box would only be noise")]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// The document goes.
-    Gone,
-    /// Its pull request was reopened meanwhile: this claim takes its place.
-    Anew(Claim),
-}
-
 impl Claim {
     /// For a holder that has none.
     pub fn first(
@@ -166,8 +160,11 @@ impl Claim {
             uid,
             run,
             generation: Generation::FIRST,
+            taken: now,
+            job: None,
             holder,
-            state: State::Waiting { since: now, job: None },
+            state: State::Waiting { since: now, called: None },
+            place: None,
             wish: Wish::Up,
             head,
             by_hand: false,
@@ -175,8 +172,16 @@ impl Claim {
             reported: None,
             created: now,
             expires: now.saturating_add(life).unwrap_or(Timestamp::MAX),
+            warned: None,
             removal,
+            gone: Vec::new(),
         }
+    }
+
+    /// For what nobody claims though it is ours: it goes, and nobody wishes for it.
+    pub fn of_orphan(holder: Holder, ids: (ClaimUid, RunId), removal: Removal, now: Timestamp) -> Self {
+        let first = Self::first(holder, ids, None, removal, now, SignedDuration::ZERO);
+        Self { state: State::Draining { addresses: None, since: now }, wish: Wish::Down, ..first }
     }
 
     /// The environment's name.
@@ -207,6 +212,18 @@ impl Claim {
     pub fn run(&self) -> &RunId {
         &self.run
     }
+    /// When that taking was.
+    pub fn taken_at(&self) -> Timestamp {
+        self.taken
+    }
+    /// Which job has taken it last, if one has.
+    pub fn job(&self) -> Option<&Job> {
+        self.job.as_ref()
+    }
+    /// Where it has its place, or waits for one.
+    pub fn place(&self) -> Option<&PlaceName> {
+        self.place.as_ref()
+    }
     /// The commit that is wanted.
     pub fn head(&self) -> Option<&HeadSha> {
         self.head.as_ref()
@@ -231,24 +248,41 @@ impl Claim {
     pub fn expires(&self) -> Timestamp {
         self.expires
     }
+    /// Whether people were warned of that.
+    pub fn is_warned(&self) -> bool {
+        self.warned == Some(self.expires)
+    }
     /// What removal needs.
     pub fn removal(&self) -> &Removal {
         &self.removal
+    }
+    /// What was seen gone of it.
+    pub fn gone(&self) -> &[Gone] {
+        &self.gone
     }
     /// The addresses that it knows of. The pool may hold more under its name: a run may have died between the two.
     pub fn addresses(&self) -> Option<Block> {
         match self.state {
             State::Waiting { .. } => None,
             State::Held { addresses, .. }
-            | State::Draining { addresses }
+            | State::Draining { addresses, .. }
             | State::Cooling { addresses, .. }
             | State::Freeing { addresses } => addresses,
         }
     }
 
     /// The same claim in the hands of another taking: the next generation, an id of its own.
-    pub fn taken(&self, run: RunId) -> Self {
-        Self { run, generation: self.generation.next(), ..self.clone() }
+    pub fn taken(&self, run: RunId, now: Timestamp) -> Self {
+        Self { run, generation: self.generation.next(), taken: now, ..self.clone() }
+    }
+    /// By this job; by none, it keeps the one that it has.
+    pub fn by(self, job: Option<Job>) -> Self {
+        Self { job: job.or(self.job), ..self }
+    }
+    /// With its place there; what has one keeps it.
+    pub fn at(self, place: Option<PlaceName>) -> Self {
+        let is_open = self.place.is_none() || matches!(self.state, State::Waiting { .. });
+        if is_open { Self { place, ..self } } else { self }
     }
     /// With another wish; what it means depends on the state, and is judged when that ends.
     pub fn wishing(self, wish: Wish) -> Self {
@@ -261,6 +295,23 @@ impl Claim {
     /// With a later end of life, or an earlier one.
     pub fn expiring(self, expires: Timestamp) -> Self {
         Self { expires, ..self }
+    }
+    /// Having warned people of its end.
+    pub fn warned(self) -> Self {
+        Self { warned: Some(self.expires), ..self }
+    }
+    /// With the end of life, and the warning of it, as they stand there.
+    pub fn living_as(self, other: &Self) -> Self {
+        Self { expires: other.expires, warned: other.warned, ..self }
+    }
+    /// Having seen this gone. What is seen once more keeps its first sighting.
+    pub fn without(mut self, gone: impl IntoIterator<Item = Gone>) -> Self {
+        for one in gone {
+            if !self.gone.iter().any(|known| known.what == one.what) {
+                self.gone.push(one);
+            }
+        }
+        self
     }
     /// Made so from now on. What something may have been made by already is kept, and never forgotten: another provider,
     /// or another cluster, is for a later life.
@@ -286,92 +337,5 @@ impl Claim {
     /// Having told people.
     pub fn reporting(self, reported: Reported) -> Self {
         Self { reported: Some(reported), ..self }
-    }
-
-    /// waiting -> held. `None`: a provider that needs no addresses.
-    pub fn held(self, addresses: Option<Block>) -> Result<Self, Illegal> {
-        match self.state {
-            State::Waiting { .. } => Ok(self.to(State::Held { addresses, closed_at: None })),
-            _ => Err(self.illegal("held", "only what waits is given addresses")),
-        }
-    }
-    /// held -> held, its pull request seen closed. The first sighting counts.
-    pub fn closed(self, at: Timestamp) -> Result<Self, Illegal> {
-        match self.state {
-            State::Held { addresses, closed_at } => {
-                let closed_at = Some(closed_at.unwrap_or(at));
-                Ok(self.to(State::Held { addresses, closed_at }))
-            }
-            _ => Err(self.illegal("closed", "only what is held has a grace")),
-        }
-    }
-    /// held -> held, its pull request seen open: the grace is off.
-    pub fn reopened(self) -> Result<Self, Illegal> {
-        match self.state {
-            State::Held { addresses, .. } => Ok(self.to(State::Held { addresses, closed_at: None })),
-            _ => Err(self.illegal("open", "only what is held has a grace")),
-        }
-    }
-    /// waiting or held -> draining. From here on no Up goes on. Or cooling -> draining: something of it has come back, so
-    /// it is removed again, and cools again from then on.
-    pub fn draining(self) -> Result<Self, Illegal> {
-        match self.state {
-            State::Waiting { .. } | State::Held { .. } | State::Cooling { .. } => {
-                let addresses = self.addresses();
-                Ok(self.to(State::Draining { addresses }))
-            }
-            _ => Err(self.illegal("draining", "it is being removed already")),
-        }
-    }
-    /// draining -> cooling, once everything was seen absent.
-    pub fn cooling(self, until: Timestamp) -> Result<Self, Illegal> {
-        match self.state {
-            State::Draining { addresses } => Ok(self.to(State::Cooling { addresses, until })),
-            _ => Err(self.illegal("cooling", "only what was drained cools")),
-        }
-    }
-    /// draining or cooling -> held with the same addresses (waiting, if it knows of none), once everything was seen
-    /// absent: nobody else has had the addresses, so its own holder need not wait for them to cool.
-    pub fn revived(self, now: Timestamp) -> Result<Self, Illegal> {
-        match self.state {
-            State::Draining { addresses } | State::Cooling { addresses, .. } => {
-                Ok(self.to(match addresses {
-                    Some(_) => State::Held { addresses, closed_at: None },
-                    None => State::Waiting { since: now, job: None },
-                }))
-            }
-            _ => Err(self.illegal("held", "only what drains or cools is taken back")),
-        }
-    }
-    /// cooling -> freeing, once the time is over.
-    pub fn freeing(self, now: Timestamp) -> Result<Self, Illegal> {
-        match self.state {
-            State::Cooling { addresses, until } if until <= now => Ok(self.to(State::Freeing { addresses })),
-            State::Cooling { until, .. } => Err(self.illegal("freeing", format!("it cools until {until}"))),
-            _ => Err(self.illegal("freeing", "only what has cooled is freed")),
-        }
-    }
-    /// freeing -> gone; or, with a wish carried, a new life in the next generation's hands.
-    pub fn ended(self, uid: ClaimUid, now: Timestamp, life: SignedDuration) -> Result<Ending, Illegal> {
-        match (&self.state, self.wish) {
-            (State::Freeing { .. }, Wish::Down) => Ok(Ending::Gone),
-            (State::Freeing { .. }, Wish::Up) => {
-                let fresh = Self::first(self.holder, (uid, self.run), self.head, self.removal, now, life);
-                Ok(Ending::Anew(Self {
-                    generation: self.generation,
-                    reported: self.reported,
-                    by_hand: self.by_hand,
-                    ..fresh
-                }))
-            }
-            _ => Err(self.illegal("gone", "only what has been freed ends")),
-        }
-    }
-
-    fn to(self, state: State) -> Self {
-        Self { state, ..self }
-    }
-    fn illegal(&self, to: &'static str, why: impl Into<String>) -> Illegal {
-        Illegal { name: self.name(), from: self.state.word(), to, why: why.into() }
     }
 }

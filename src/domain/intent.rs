@@ -4,9 +4,9 @@
 //! what goes and tidies up, but never starts an environment, nor goes on with one that a dead run has begun. Must never: look at what an event said of the pull request's state.
 
 use super::{
-    claim::{Claim, Illegal, Removal, State, Wish},
+    claim::{Claim, Illegal, Job, Removal, State, Wish},
     holder::Holder,
-    names::{ClaimUid, HeadSha, RunId},
+    names::{ClaimUid, HeadSha, PlaceName, RunId},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -45,6 +45,10 @@ pub struct Terms {
     pub reuse_after: SignedDuration,
     /// For a claim that is made now.
     pub removal: Removal,
+    /// Where what is brought up has its place; `None`: nobody counts.
+    pub place: Option<PlaceName>,
+    /// Which job this is, if it is one.
+    pub job: Option<Job>,
 }
 
 /// What is to be done.
@@ -111,6 +115,7 @@ pub fn decide(
             (Occasion::Event | Occasion::UpNow, Wanted::Up(head)) => {
                 let ids = (ids.uid, ids.run);
                 let claim = Claim::first(holder.clone(), ids, head, terms.removal.clone(), now, terms.life);
+                let claim = claim.by(terms.job.clone()).at(terms.place.clone());
                 Intent::Take(by_hand(claim, occasion), Then::Up)
             }
             _ => Intent::Leave(Why::NothingThere),
@@ -125,18 +130,19 @@ pub fn decide(
         other => other,
     };
     let is_left_out = wanted == Wanted::LeftOut;
-    let ours = claim.taken(ids.run).leaving_out(is_left_out);
+    let ours = claim.taken(ids.run, now).by(terms.job.clone()).leaving_out(is_left_out);
     let expired = claim.expires() <= now;
     Ok(match (occasion, wanted) {
         (Occasion::Event | Occasion::UpNow, Wanted::Up(head)) => {
-            let ours = by_hand(ours, occasion).wishing(Wish::Up).wanting(head).made_by(&terms.removal);
+            let ours = by_hand(ours, occasion).at(terms.place.clone());
+            let ours = ours.wishing(Wish::Up).wanting(head).made_by(&terms.removal);
             // What is built anew has a whole life before it, or the next sweep would find its time over;
             // what stands keeps the life that it has.
             let anew = |ours: Claim| ours.expiring(now.saturating_add(terms.life).unwrap_or(Timestamp::MAX));
             match claim.state() {
                 // Its time is over: it goes, and the carried wish brings it up anew.
                 State::Waiting { .. } | State::Held { .. } if expired => {
-                    Intent::Take(anew(ours).draining()?, Then::Down)
+                    Intent::Take(anew(ours).draining(now)?, Then::Down)
                 }
                 State::Waiting { .. } => Intent::Take(ours, Then::Up),
                 State::Held { .. } => Intent::Take(ours.reopened()?, Then::Up),
@@ -146,7 +152,7 @@ pub fn decide(
         }
         (Occasion::Sweep, Wanted::Up(_)) => match claim.state() {
             State::Waiting { .. } | State::Held { .. } if expired => {
-                Intent::Take(ours.wishing(Wish::Down).draining()?, Then::Down)
+                Intent::Take(ours.wishing(Wish::Down).draining(now)?, Then::Down)
             }
             // Its reopening went unheard: without this, the next close would find a grace long over.
             State::Held { closed_at: Some(_), .. } => {
@@ -162,14 +168,14 @@ pub fn decide(
                 State::Held { closed_at, .. } if !expired => {
                     let over = closed_at.unwrap_or(now).saturating_add(terms.grace).unwrap_or(Timestamp::MAX);
                     match closed_at {
-                        _ if over <= now => Intent::Take(ours.draining()?, Then::Down),
+                        _ if over <= now => Intent::Take(ours.draining(now)?, Then::Down),
                         None => Intent::Take(ours.closed(now)?, Then::Rest(Why::Grace(over))),
                         Some(_) if claim.is_left_out() == is_left_out => Intent::Leave(Why::Grace(over)),
                         Some(_) => Intent::Take(ours, Then::Rest(Why::Grace(over))),
                     }
                 }
                 // What waits has nothing that a grace could keep.
-                State::Waiting { .. } | State::Held { .. } => Intent::Take(ours.draining()?, Then::Down),
+                State::Waiting { .. } | State::Held { .. } => Intent::Take(ours.draining(now)?, Then::Down),
                 State::Draining { .. } | State::Freeing { .. } => Intent::Take(ours, Then::Down),
                 State::Cooling { until, .. } => finish(ours, *until, now),
             }
@@ -177,7 +183,7 @@ pub fn decide(
         (Occasion::DownNow, _) => {
             let ours = ours.wishing(Wish::Down);
             match claim.state() {
-                State::Waiting { .. } | State::Held { .. } => Intent::Take(ours.draining()?, Then::Down),
+                State::Waiting { .. } | State::Held { .. } => Intent::Take(ours.draining(now)?, Then::Down),
                 State::Draining { .. } | State::Freeing { .. } => Intent::Take(ours, Then::Down),
                 State::Cooling { until, .. } => finish(ours, *until, now),
             }

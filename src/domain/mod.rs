@@ -17,6 +17,8 @@ pub mod holder;
 pub mod pool;
 
 pub mod claim;
+mod job;
+mod receipt;
 pub mod removal;
 mod reported;
 

@@ -160,6 +160,13 @@ word!(
     |text| (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 );
 word!(
+    /// What has room for so many environments, as people read it: `pool lab`, `provider namespace`.
+    PlaceName,
+    "place",
+    "1 to 100 printable characters",
+    |text| (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+);
+word!(
     /// A kubeconfig context; empty is not a context but the lack of one.
     ContextName,
     "kubeconfig context",

@@ -86,7 +86,7 @@ impl Protocol {
             State::Freeing { .. } => {}
             State::Cooling { until, .. } if until > clock.now() => return Ok(Freed::NotYet(until)),
             State::Cooling { .. } if presence().await? == Presence::There => {
-                return Ok(match claims.advance(&mut fence, claim.draining()?).await? {
+                return Ok(match claims.advance(&mut fence, claim.draining(clock.now())?).await? {
                     Check::Current => Freed::StillThere(fence),
                     Check::Superseded => Freed::Superseded,
                 });

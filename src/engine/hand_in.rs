@@ -77,7 +77,7 @@ impl Engine {
             if reported.tests.as_ref() != Some(&results.name) {
                 return nothing("its results are kept; `tests.report` names another report");
             }
-            let ours = claim.taken(self.protocol.ids.take()?.run);
+            let ours = claim.taken(self.protocol.ids.take()?.run, clock.now());
             let outcome = told::of(results);
             let (word, by) = (outcome.word().to_owned(), ours.generation());
             let reported = Reported { outcome: word, by, ..reported.clone() };

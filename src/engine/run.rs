@@ -135,7 +135,7 @@ impl Run<'_> {
             }
             Ending::Lost(error) => {
                 // Its own wish would bring it back with the very addresses that it has lost.
-                let draining = self.fence.claim().clone().wishing(Wish::Down).draining()?;
+                let draining = self.fence.claim().clone().wishing(Wish::Down).draining(self.now())?;
                 let claims = &engine.protocol.pools.claims;
                 if claims.advance(&mut self.fence, draining).await? == Check::Superseded {
                     return Ok(Outcome::Superseded);

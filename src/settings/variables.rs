@@ -27,7 +27,7 @@ pub(super) const PLATFORM: &str = "BERTH_PLATFORM";
 pub(super) const CONFIG: &str = "BERTH_CONFIG";
 
 /// What the program and its tests read beside the configuration.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     CONFIG,
     PLATFORM,
     "BERTH_OUTPUT",
@@ -35,6 +35,7 @@ const OTHERS: [&str; 10] = [
     "BERTH_REQUIRE_BENCH",
     "BERTH_COMMAND",
     "BERTH_ENVIRONMENT",
+    "BERTH_JOB_ID",
     "BERTH_JUNIT",
     "BERTH_NAME",
     "BERTH_GITHUB_TOKEN",

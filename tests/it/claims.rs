@@ -1,7 +1,9 @@
 //! The claim: which transition each state allows, and what the document looks like to whoever reads it at night.
 
 use berth::domain::{
-    claim::{Claim, Ending, Illegal, ObjectName, ProviderKind, Removal, Reported, State, Told, Wish},
+    claim::{
+        Claim, Ending, Gone, Illegal, Job, ObjectName, ProviderKind, Removal, Reported, State, Told, Wish,
+    },
     holder::{Holder, PullRequest},
     names::{ClaimUid, Generation, RunId},
     pool::Block,
@@ -65,7 +67,7 @@ pub(crate) fn first(holder: &str) -> Claim {
 pub(crate) fn in_each_state(holder: &str) -> [Claim; 5] {
     let waiting = first(holder);
     let held = waiting.clone().held(Some(pair())).expect("legal");
-    let draining = held.clone().draining().expect("legal");
+    let draining = held.clone().draining(at(2)).expect("legal");
     let cooling = draining.clone().cooling(at(5)).expect("legal");
     let freeing = cooling.clone().freeing(at(5)).expect("legal");
     [waiting, held, draining, cooling, freeing]
@@ -119,7 +121,7 @@ fn every_transition_is_legal_from_the_states_of_this_table_and_from_no_other() {
         ("held without", |c| c.held(None).map(Some)),
         ("closed", |c| c.closed(at(1)).map(Some)),
         ("reopened", |c| c.reopened().map(Some)),
-        ("draining", |c| c.draining().map(Some)),
+        ("draining", |c| c.draining(at(2)).map(Some)),
         ("cooling", |c| c.cooling(at(7)).map(Some)),
         ("revived", |c| c.revived(at(2)).map(Some)),
         ("freeing too early", |c| c.freeing(at(4)).map(Some)),
@@ -176,10 +178,10 @@ fn every_transition_is_legal_from_the_states_of_this_table_and_from_no_other() {
       cooling  -> NOT open: only what is held has a grace
       freeing  -> NOT open: only what is held has a grace
     draining
-      waiting  -> draining
-      held     -> draining addresses=["192.168.1.140","192.168.1.141"]
+      waiting  -> draining since="2026-01-05T14:00:00Z"
+      held     -> draining addresses=["192.168.1.140","192.168.1.141"] since="2026-01-05T14:00:00Z"
       draining -> NOT draining: it is being removed already
-      cooling  -> draining addresses=["192.168.1.140","192.168.1.141"]
+      cooling  -> draining addresses=["192.168.1.140","192.168.1.141"] since="2026-01-05T14:00:00Z"
       freeing  -> NOT draining: it is being removed already
     cooling
       waiting  -> NOT cooling: only what was drained cools
@@ -223,7 +225,7 @@ fn every_transition_is_legal_from_the_states_of_this_table_and_from_no_other() {
 #[test]
 fn the_first_claim_waits_in_the_first_generation_and_ends_when_its_life_is_over() {
     let claim = first("acme/shop#42");
-    assert_eq!(claim.state(), &State::Waiting { since: at(0), job: None });
+    assert_eq!(claim.state(), &State::Waiting { since: at(0), called: None });
     assert_eq!((claim.wish(), claim.generation()), (Wish::Up, Generation::FIRST));
     assert_eq!((claim.expires(), claim.addresses()), (at(72), None));
     assert_eq!(claim.name().to_string(), "pr-shop-42");
@@ -240,10 +242,10 @@ fn a_life_without_end_is_no_panic() {
 #[test]
 fn taking_changes_the_hands_and_nothing_else() {
     for claim in in_each_state("acme/shop#42") {
-        let taken = claim.taken(run("run-2"));
+        let taken = claim.taken(run("run-2"), at(3));
         assert_eq!((taken.generation(), taken.run()), (claim.generation().next(), &run("run-2")));
         let (mut before, mut after) = (json_of(&claim), json_of(&taken));
-        for hands in ["generation", "run"] {
+        for hands in ["generation", "run", "taken"] {
             assert_ne!(before[hands], after[hands]);
             (before[hands], after[hands]) = (Value::Null, Value::Null);
         }
@@ -292,10 +294,10 @@ fn the_addresses_stay_on_the_claim_until_it_is_gone() {
 
 #[test]
 fn what_was_drained_without_addresses_waits_for_some_when_it_is_taken_back() {
-    let drained = first("acme/shop#42").draining().unwrap();
+    let drained = first("acme/shop#42").draining(at(2)).unwrap();
     let cooled = drained.clone().cooling(at(3)).unwrap();
     for claim in [drained, cooled] {
-        assert_eq!(claim.revived(at(2)).unwrap().state(), &State::Waiting { since: at(2), job: None });
+        assert_eq!(claim.revived(at(2)).unwrap().state(), &State::Waiting { since: at(2), called: None });
     }
 }
 
@@ -311,9 +313,10 @@ fn a_carried_wish_makes_a_new_life_of_the_same_taking() {
         phases: vec![Told { step: "cluster".to_owned(), millis: 124_000, detail: "k3s".to_owned() }],
     };
     let [.., freeing] = in_each_state("acme/shop#42");
-    let freed = freeing.taken(run("run-2")).taken(run("run-3")).reporting(told).wishing(Wish::Up);
+    let freed =
+        freeing.taken(run("run-2"), at(6)).taken(run("run-3"), at(7)).reporting(told).wishing(Wish::Up);
     let claim = anew(freed.clone());
-    assert_eq!(claim.state(), &State::Waiting { since: at(9), job: None });
+    assert_eq!(claim.state(), &State::Waiting { since: at(9), called: None });
     assert_eq!((claim.wish(), claim.expires()), (Wish::Up, at(9 + 24)));
     assert_eq!((claim.generation(), claim.run()), (freed.generation(), freed.run()), "the fence goes on");
     assert_eq!([field(&claim, "uid"), field(&claim, "created")], [json!("uid-2"), json!(at(9))]);
@@ -334,7 +337,7 @@ fn a_person_can_read_a_claim_at_night() {
         phases: vec![Told { step: "cluster".to_owned(), millis: 124_000, detail: "k3s".to_owned() }],
     };
     let claim = first("acme/shop#42").held(Some(pair())).unwrap().closed(at(1)).unwrap();
-    let claim = claim.taken(run("6f1c-2")).wishing(Wish::Down).reporting(reported);
+    let claim = claim.taken(run("6f1c-2"), at(2)).wishing(Wish::Down).reporting(reported);
     insta::assert_snapshot!(serde_json::to_string_pretty(&json_of(&claim)).unwrap(), @r#"
     {
       "created": "2026-01-05T12:00:00Z",
@@ -391,6 +394,7 @@ fn a_person_can_read_a_claim_at_night() {
         "closed-at": "2026-01-05T13:00:00Z",
         "is": "held"
       },
+      "taken": "2026-01-05T14:00:00Z",
       "uid": "uid-1",
       "wish": "down"
     }
@@ -407,22 +411,25 @@ fn a_claim_that_knows_little_says_little() {
         hosts: vec![],
     };
     let claim = Claim::first(pull("acme/shop#42"), (uid("u"), run("r")), None, removal, at(0), LIFE);
-    insta::assert_snapshot!(json_of(&claim).to_string(), @r#"{"created":"2026-01-05T12:00:00Z","expires":"2026-01-08T12:00:00Z","generation":1,"holder":{"pull-request":{"number":42,"repo":"acme/shop"}},"removal":{"hosts":[],"objects":[],"provider":"namespace"},"run":"r","schema":1,"state":{"is":"waiting","since":"2026-01-05T12:00:00Z"},"uid":"u","wish":"up"}"#);
+    insta::assert_snapshot!(json_of(&claim).to_string(), @r#"{"created":"2026-01-05T12:00:00Z","expires":"2026-01-08T12:00:00Z","generation":1,"holder":{"pull-request":{"number":42,"repo":"acme/shop"}},"removal":{"hosts":[],"objects":[],"provider":"namespace"},"run":"r","schema":1,"state":{"is":"waiting","since":"2026-01-05T12:00:00Z"},"taken":"2026-01-05T12:00:00Z","uid":"u","wish":"up"}"#);
 }
 
 /// Claims that between them have every state, every holder, every provider, and each optional thing there and not there.
 fn all_sorts() -> Vec<Claim> {
     let waiting_for_a_job = || {
-        let mut claim = json_of(&first("acme/shop#42"));
-        claim["state"]["job"] = json!(17_000_000_000u64);
-        serde_json::from_value(claim).expect("a claim")
+        let job = |id| Job { repo: "acme/shop".parse().expect("a repository"), run: 17_000_000_000, id };
+        let place = "pool lab".parse().ok();
+        [job(None), job(Some(51_725_241_954))]
+            .map(|job| first("acme/shop#42").by(Some(job)).at(place.clone()).called(at(1)).warned())
     };
+    let gone = || Gone { what: "kubeconfig".to_owned(), at: at(2), proof: "404".to_owned() };
     let without = first("acme/shop#42").held(None).expect("legal");
-    let drained = without.clone().draining().expect("legal");
+    let drained = without.clone().draining(at(2)).expect("legal");
     let cooled = drained.clone().cooling(at(1)).expect("legal");
     let freed = cooled.clone().freeing(at(1)).expect("legal");
     let closed = without.clone().closed(at(1)).expect("legal");
-    let mut claims = vec![waiting_for_a_job(), without, drained, cooled, freed, closed];
+    let mut claims = vec![without, drained, cooled.clone().without([gone(), gone()]), cooled, freed, closed];
+    claims.extend(waiting_for_a_job());
     claims.extend(in_each_state("acme/shop#42"));
     let repo = "acme/my.shop".parse().expect("a repository");
     let host = "bm-7".parse().expect("a name");

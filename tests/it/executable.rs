@@ -238,7 +238,7 @@ fn held(holder: &str, of: i8, first: u8) -> Claim {
 }
 
 pub(crate) fn cooling(holder: &str, of: i8, first: u8, until: i8) -> Claim {
-    let draining = held(holder, of, first).draining().expect("it was held");
+    let draining = held(holder, of, first).draining(day(of)).expect("it was held");
     draining.cooling(day(until)).expect("it was draining")
 }
 
@@ -461,8 +461,8 @@ fn a_full_pool_of_claims_says_how_far_each_is() {
     }));
     vault.claim(&held("acme/shop#42", 5, 140));
     let ends = "2120-01-06T12:00:00Z".parse().unwrap();
-    vault.claim(&held("acme/web#7", 3, 142).draining().unwrap().cooling(ends).unwrap());
-    vault.claim(&held("acme/docs#3", 5, 144).draining().unwrap());
+    vault.claim(&held("acme/web#7", 3, 142).draining(day(5)).unwrap().cooling(ends).unwrap());
+    vault.claim(&held("acme/docs#3", 5, 144).draining(day(5)).unwrap());
     // The old tool has erased its entries: what it claims is taken all the same.
     vault.claim(&held("acme/api#9", 4, 148));
     let user = User::of(&vault);

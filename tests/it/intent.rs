@@ -16,7 +16,14 @@ const GRACE: SignedDuration = SignedDuration::from_hours(1);
 const OCCASIONS: [Occasion; 4] = [Occasion::Event, Occasion::UpNow, Occasion::Sweep, Occasion::DownNow];
 
 fn terms() -> Terms {
-    Terms { life: LIFE, grace: GRACE, reuse_after: SignedDuration::from_mins(10), removal: removal() }
+    Terms {
+        life: LIFE,
+        grace: GRACE,
+        reuse_after: SignedDuration::from_mins(10),
+        removal: removal(),
+        place: None,
+        job: None,
+    }
 }
 
 fn ids() -> Ids {
@@ -84,7 +91,7 @@ fn situations() -> Vec<(&'static str, Option<Claim>)> {
         ("cooling for 5 hours more", Some(cools_until(15))),
         ("cooling for 5 hours more, expired", Some(cools_until(15).expiring(at(10)))),
         ("cooling for 5 hours more, knows of no addresses", {
-            let without = first(US).draining().and_then(|c| c.wishing(Wish::Down).cooling(at(15)));
+            let without = first(US).draining(at(2)).and_then(|c| c.wishing(Wish::Down).cooling(at(15)));
             Some(without.expect("legal"))
         }),
         ("cooled now", Some(cools_until(10))),
@@ -372,7 +379,8 @@ fn the_first_sighting_of_a_close_counts_and_a_later_one_does_not_start_the_grace
 fn reopening_within_the_grace_gives_the_same_environment_back_untouched() {
     let before = closed_at(10);
     let (after, then) = taken(decided(Occasion::Event, up(), Some(&before)));
-    let expected = before.reopened().unwrap().taken(run("this-run")).wishing(Wish::Up).wanting(Some(head()));
+    let expected =
+        before.reopened().unwrap().taken(run("this-run"), at(10)).wishing(Wish::Up).wanting(Some(head()));
     assert_eq!((after, then), (expected, Then::Up));
 }
 
@@ -483,9 +491,9 @@ fn claims(holder: &'static str) -> impl Strategy<Value = Claim> {
                 match state {
                     0 => Ok(claim),
                     1 => closed.map_or_else(held, |hour| held()?.closed(at(hour))),
-                    2 => held()?.draining(),
-                    3 => held()?.draining()?.cooling(at(until)),
-                    _ => held()?.draining()?.cooling(at(until))?.freeing(at(until)),
+                    2 => held()?.draining(at(2)),
+                    3 => held()?.draining(at(2))?.cooling(at(until)),
+                    _ => held()?.draining(at(2))?.cooling(at(until))?.freeing(at(until)),
                 }
             };
             steps(first(holder).wishing(wish).expiring(at(expires))).expect("legal")
@@ -519,7 +527,7 @@ proptest! {
         let again = |claim: Option<&Claim>| decided_at(at(now), occasion, wanted.clone(), claim);
         if let Intent::Take(once, then) = again(claim.as_ref()) {
             match again(Some(&once)) {
-                Intent::Take(twice, next) => prop_assert_eq!((once.taken(run("this-run")), then), (twice, next)),
+                Intent::Take(twice, next) => prop_assert_eq!((once.taken(run("this-run"), at(now)), then), (twice, next)),
                 Intent::Leave(why) => prop_assert_eq!(then, Then::Rest(why)),
                 Intent::Refuse { .. } => prop_assert!(false),
             }

@@ -75,6 +75,8 @@ impl Stage {
             grace: SignedDuration::ZERO,
             reuse_after: SignedDuration::from_secs(COOLING.into()),
             removal,
+            place: None,
+            job: None,
         };
         Protocol { pools, terms, ids: Ids::of(run).unwrap() }
     }

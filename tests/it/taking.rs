@@ -50,7 +50,7 @@ impl Takings {
         let basis = self.claims.read(&claim.name()).await.unwrap();
         let next = match basis.claim() {
             None => claim,
-            Some(claim) => claim.taken(run(&claim.generation().next().to_string())),
+            Some(claim) => claim.taken(run(&claim.generation().next().to_string()), now),
         };
         self.claims.take(basis, next).await.unwrap()
     }

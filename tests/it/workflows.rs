@@ -115,7 +115,9 @@ fn each_input_reaches_berth_as_a_variable_and_berths_step_is_nothing_but_an_exec
     let [_, run] = steps(&action["runs"]) else { panic!("two steps") };
     assert_eq!(run["run"], "exec \"$BERTH\" action");
     let mut given: BTreeMap<String, String> =
-        BTreeMap::from([("BERTH".into(), "steps.get.outputs.path".into())]);
+        [("BERTH", "steps.get.outputs.path"), ("BERTH_JOB_ID", "job.check_run_id")]
+            .map(|(a, b)| (a.into(), b.into()))
+            .into();
     for input in INPUTS {
         let variable = format!("BERTH_{}", input.to_uppercase().replace('-', "_"));
         given.insert(variable, format!("inputs.{input}"));

@@ -19,6 +19,8 @@ pub const ENVIRONMENT: &str = "berth.dev/environment";
 pub const CLAIM: &str = "berth.dev/claim";
 /// By which taking of that claim.
 pub const GENERATION: &str = "berth.dev/generation";
+/// Whose environment that is, as the claim has it: so it can be told where the claim is gone.
+pub const HOLDER: &str = "berth.dev/holder";
 /// Which step of a plan made it, where that matters.
 pub const STEP: &str = "berth.dev/step";
 /// The digest of what was applied last.
@@ -88,6 +90,7 @@ impl Manifest {
     pub(super) fn stamped(mut self, owner: Option<&Claim>) -> Value {
         if let Some(claim) = owner {
             self.value["metadata"]["labels"][ENVIRONMENT] = json!(claim.name());
+            self.value["metadata"]["annotations"][HOLDER] = json!(json!(claim.holder()).to_string());
             if let Some(step) = self.step {
                 self.value["metadata"]["labels"][STEP] = json!(step.as_str());
             }
@@ -223,7 +226,7 @@ fn check(name: &ObjectName, value: &Value) -> Result<()> {
             Value::Object(marks)
                 if marks
                     .keys()
-                    .any(|key| [ENVIRONMENT, CLAIM, GENERATION, STEP, APPLIED].contains(&&**key)) =>
+                    .any(|key| [ENVIRONMENT, CLAIM, GENERATION, HOLDER, STEP, APPLIED].contains(&&**key)) =>
             {
                 bail!("labels and annotations of berth.dev are berth's own to set");
             }

@@ -328,6 +328,7 @@ impl Bed {
             ids,
             pace: Pace::default(),
             retry: Retry::default(),
+            job: None,
             tools: Tools {
                 kubeconfig: Some(self.directory.path().join(number.to_string()).join("kubeconfig")),
                 mask: Mask::default(),

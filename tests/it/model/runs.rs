@@ -196,6 +196,8 @@ impl Spec {
             grace: SignedDuration::ZERO,
             reuse_after: STEP,
             removal,
+            place: None,
+            job: None,
         };
         let process = match (&stage, self.broken) {
             (_, Broken::OneRunId) => "same".to_owned(),
@@ -280,7 +282,7 @@ impl Run {
             }
             Stage::Lost(held) => {
                 let mut fence = held.fence().await?;
-                let draining = held.claim.wishing(Wish::Down).draining()?;
+                let draining = held.claim.wishing(Wish::Down).draining(self.engine.pools.clock.now())?;
                 match self.claims().advance(&mut fence, draining).await? {
                     Check::Current => Ok(Stage::LookDown(Held::of(&fence))),
                     Check::Superseded => ended("superseded"),
@@ -473,7 +475,7 @@ impl Run {
                 return Ok(Freed::NotYet(until));
             }
             if self.presence().await == Presence::There {
-                let draining = fence.claim().clone().draining()?;
+                let draining = fence.claim().clone().draining(self.engine.pools.clock.now())?;
                 return Ok(match claims.advance(&mut fence, draining).await? {
                     Check::Current => Freed::StillThere(fence),
                     Check::Superseded => Freed::Superseded,

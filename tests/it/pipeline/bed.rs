@@ -334,6 +334,7 @@ impl Bed {
             ids: Ids::of(run).unwrap(),
             pace: Tries { first: Duration::ZERO, most: Duration::ZERO, tries: 1000 },
             retry: Retry { first: Duration::from_secs(1), most: Duration::from_secs(1), ..Retry::default() },
+            job: None,
             tools: Tools {
                 kubeconfig: None,
                 mask: Mask::default(),

@@ -9,6 +9,7 @@ type Named = BTreeMap<String, String>;
 pub(super) struct Contexts {
     pub(super) github: Named,
     pub(super) inputs: Named,
+    pub(super) job: Named,
     pub(super) steps: BTreeMap<String, Named>,
 }
 
@@ -29,6 +30,7 @@ impl Contexts {
         let known = match expression.split('.').collect::<Vec<_>>()[..] {
             ["github", name] => self.github.get(name),
             ["inputs", name] => self.inputs.get(name),
+            ["job", name] => self.job.get(name),
             // A step that has not said it, or has not run, has said nothing.
             ["steps", id, "outputs", name] => {
                 return self.steps.get(id).and_then(|said| said.get(name)).cloned().unwrap_or_default();

@@ -26,6 +26,9 @@ use tempfile::TempDir;
 /// How long a cancelled step has until SIGTERM, and then until it is killed.
 const PATIENCE: [Duration; 2] = [Duration::from_millis(7_500), Duration::from_millis(2_500)];
 
+/// What a job's check run is called, which is the job's own number.
+pub(crate) const JOB: &str = "51725241954";
+
 /// A job with one step: the action.
 pub(crate) struct Runner {
     action: Value,
@@ -218,7 +221,8 @@ impl Runner {
         let event = self.temp.path().join("event.json");
         fs::write(&event, self.payload.to_string()).unwrap();
 
-        let mut contexts = Contexts { github: self.github.clone(), ..Contexts::default() };
+        let job = BTreeMap::from([("check_run_id".to_owned(), JOB.to_owned())]);
+        let mut contexts = Contexts { github: self.github.clone(), job, ..Contexts::default() };
         for (name, input) in self.action["inputs"].as_object().unwrap() {
             let default = input["default"].as_str().unwrap_or_default();
             let value = self.inputs.get(name).cloned().unwrap_or_else(|| contexts.evaluate(default));

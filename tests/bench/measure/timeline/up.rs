@@ -111,6 +111,7 @@ fn engine(directory: &Path) -> Engine {
         ids,
         pace: Pace::default(),
         retry: Retry::default(),
+        job: None,
         tools: Tools {
             kubeconfig: Some(directory.join("kubeconfig")),
             mask: Mask::default(),
