@@ -70,7 +70,7 @@ use domain::{
     holder::{Holder, Which},
     intent::{Occasion, Wanted},
 };
-use engine::{Asked, Event, Pulls, Said, Wishes};
+use engine::{Event, Pulls, Said, Wishes};
 use errors::Exit;
 use fronts::command::{self, Answer};
 use settings::{Environment, Settings, Sources, Store};
@@ -137,9 +137,7 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
                         (Holder::PullRequest(_), None) => {
                             Arc::new(Pulls::all(assemble::github(environment, clock, run)?))
                         }
-                        (_, head) => {
-                            Arc::new(Said(Asked { wanted: Wanted::Up(head), merge: None, why: None }))
-                        }
+                        (_, head) => Arc::new(Said::new(Wanted::Up(head))),
                     })
                 })
                 .await
@@ -147,15 +145,13 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
             Verb::Down { environment: which, now } => {
                 let occasion = if *now { Occasion::DownNow } else { Occasion::Event };
                 on_environment(&cli, environment, output, which, occasion, |_, _, _| {
-                    Ok(Arc::new(Said(Asked { wanted: Wanted::Down, merge: None, why: None })))
+                    Ok(Arc::new(Said::new(Wanted::Down)))
                 })
                 .await
             }
             Verb::Extend { environment: which, by } => extend(which, *by, &cli, output, environment).await,
             Verb::Sweep => {
-                let directory = directory();
-                let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
-                let settings = Settings::load(&sources(&cli, environment, &directory, flags)?)?;
+                let settings = settings(&cli, environment)?;
                 sealed()?;
                 let stopped = stopped();
                 let clock = clock::Clock::system();
@@ -231,15 +227,19 @@ fn sources<'a>(
     })
 }
 
+/// All settings, of a verb whose only flag among them is `--store`.
+fn settings(cli: &Cli, environment: &Environment) -> Result<Settings> {
+    let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
+    Settings::load(&sources(cli, environment, &directory(), flags)?)
+}
+
 /// What only looks at documents.
 async fn looking(
     cli: &Cli,
     environment: &Environment,
     look: impl AsyncFnOnce(&engine::Pools, jiff::SignedDuration) -> Result<Answer>,
 ) -> Result<Answer> {
-    let directory = directory();
-    let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
-    let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
+    let settings = settings(cli, environment)?;
     let (name, of) = settings.pools.first_key_value().context("there is always a pool")?;
     let pools = assemble::pools(&settings.store, name, of, environment).await?;
     look(&pools, settings.lifetime.grace).await
@@ -254,16 +254,11 @@ async fn on_environment(
     occasion: Occasion,
     wishes: impl FnOnce(&Holder, &clock::Clock, &str) -> Result<Arc<dyn Wishes>>,
 ) -> Result<Answer> {
-    let directory = directory();
-    let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
-    let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
+    let settings = settings(cli, environment)?;
     sealed()?;
     let stopped = stopped();
     let reporters = assemble::reporters(&cli.global, environment, "", &clock::Clock::system());
-    let holder = match which {
-        Which::Pull(pull) => Holder::PullRequest(pull.clone()),
-        Which::Name(name) => assemble::holder_of(&settings, environment, name).await?,
-    };
+    let holder = assemble::holder_of(&settings, environment, which).await?;
     let outside =
         assemble::outside(&settings, environment, reporters, |clock, run| wishes(&holder, clock, run))
             .await?;
@@ -280,16 +275,11 @@ async fn extend(
     output: Output,
     environment: &Environment,
 ) -> Result<Answer> {
-    let directory = directory();
-    let flags = settings::Flags { store: cli.global.store.clone(), ..Default::default() };
-    let settings = Settings::load(&sources(cli, environment, &directory, flags)?)?;
-    let holder = match which {
-        Which::Pull(pull) => Holder::PullRequest(pull.clone()),
-        Which::Name(name) => assemble::holder_of(&settings, environment, name).await?,
-    };
-    let nobody = Asked { wanted: Wanted::Down, merge: None, why: None };
-    let outside =
-        assemble::outside(&settings, environment, Default::default(), |_, _| Ok(Arc::new(Said(nobody))));
+    let settings = settings(cli, environment)?;
+    let holder = assemble::holder_of(&settings, environment, which).await?;
+    let outside = assemble::outside(&settings, environment, Default::default(), |_, _| {
+        Ok(Arc::new(Said::new(Wanted::Down)))
+    });
     let engine = assemble::engine(&settings, &holder, outside.await?)?;
     command::extended::answer(&holder, engine.extend(&holder, by.into()).await?, output)
 }

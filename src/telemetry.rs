@@ -45,8 +45,7 @@ pub(crate) struct Talk {
 impl Talk {
     /// As asked for; in a job of GitHub Actions errors are annotations, too.
     pub(crate) fn new(verbosity: Verbosity, environment: &Environment) -> Self {
-        // A value that is no text is not "true".
-        let annotates = environment.text("GITHUB_ACTIONS").is_ok_and(|value| value == Some("true"));
+        let annotates = environment.is_job();
         match verbosity {
             Verbosity::Steps => steps(),
             // On a terminal it would run into what is drawn there.

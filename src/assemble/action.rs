@@ -168,7 +168,6 @@ impl Stage<'_> {
     /// Whose environment it is about, as far as the event alone says it.
     fn holder(&self) -> Option<Holder> {
         match hear(&self.job.event, &self.payload, &Types::default()) {
-            Ok(Heard::Pull(happened)) => Some(Holder::PullRequest(happened.of)),
             Ok(Heard::Group { holder, .. }) => Some(holder),
             Ok(Heard::Spoken(spoken)) => Some(Holder::PullRequest(spoken.on)),
             _ => match &self.payload {
@@ -230,7 +229,7 @@ impl Stage<'_> {
         let within = if matches!(outcome, Outcome::Interrupted { .. }) { LAST_WORD } else { WORDS };
         let telling = reporters.start(first, &Mask::default(), &self.clock);
         telling.say(|report| {
-            report.head_sha = Job::head(&self.payload);
+            report.head_sha = self.head();
             report.outcome = Some(outcome);
             report.ended = Some(self.clock.now());
         });

@@ -8,7 +8,7 @@ use crate::{
     clients::github::{EntryKind, GitHub, Revision},
     domain::names::{BranchName, RepoName},
     errors::UserError,
-    settings::Base,
+    settings::{APP_FILES, Base},
 };
 use anyhow::{Context as _, Result};
 use futures::future::{BoxFuture, FutureExt as _};
@@ -19,8 +19,6 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Where an app file may be, in this order.
-pub(super) const PLACES: [&str; 2] = ["berth.yaml", ".github/berth.yaml"];
 /// The keys whose values are paths.
 const PATHS: [&str; 7] = ["manifests", "kustomize", "chart", "values-files", "templates", "argo-cd", "ca"];
 /// The platform's keys that may hold such.
@@ -41,7 +39,7 @@ pub(super) async fn fetch(
             "what is the platform's in the configuration of {repo} counts as {branch} has it, and could not be read"
         )
     };
-    for place in PLACES {
+    for place in APP_FILES {
         let Some(text) = github.file(repo, place, &at).await.with_context(could)? else { continue };
         let name = format!("{place} of {repo} at {branch}");
         let text = String::from_utf8(text).map_err(|_| UserError::usage(format!("{name} is not UTF-8")))?;

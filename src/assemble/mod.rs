@@ -85,7 +85,7 @@ pub(crate) fn flags(global: &Global, pool: &PoolFlags) -> Flags {
 
 /// On stderr: live on a terminal, in lines for a log; nothing with `-q`.
 pub(crate) fn reporters(global: &Global, environment: &Environment, note: &str, clock: &Clock) -> Reporters {
-    let is_job = environment.text("GITHUB_ACTIONS").is_ok_and(|value| value == Some("true"));
+    let is_job = environment.is_job();
     let plain = environment.text("NO_COLOR").is_ok_and(|value| value.is_some());
     let width =
         std::io::stderr().is_terminal().then(|| environment.text("COLUMNS").ok().flatten()?.parse().ok());

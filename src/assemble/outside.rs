@@ -12,7 +12,10 @@ use crate::{
     },
     clock::Clock,
     domain::{
-        claim::Job, holder::Holder, kubeconfig::credentials, name_server::NameServer, names::EnvironmentName,
+        claim::Job,
+        holder::{Holder, Which},
+        kubeconfig::credentials,
+        name_server::NameServer,
     },
     engine::{Engine, Ids, Pace, Pulls, Retry, Wishes},
     errors::UserError,
@@ -98,15 +101,15 @@ fn job(environment: &Environment) -> Result<Job> {
 
 /// Where the kubeconfig of a job's environment is written for the steps that follow.
 pub(crate) fn kubeconfig(environment: &Environment) -> Option<PathBuf> {
-    let in_job = environment.text("GITHUB_ACTIONS").is_ok_and(|value| value == Some("true"));
-    environment.path("RUNNER_TEMP").filter(|_| in_job).map(|temp| temp.join("berth/kubeconfig"))
+    environment.path("RUNNER_TEMP").filter(|_| environment.is_job()).map(|temp| temp.join("berth/kubeconfig"))
 }
 
 /// What is told nowhere, from the very first word on: our own, also where it lies in files, which code of others could read.
 fn hidden(settings: &Settings, environment: &Environment, in_job: bool) -> Mask {
     let hidden = if in_job { Mask::telling(mask) } else { Mask::default() };
-    SECRETS
+    TOKENS
         .into_iter()
+        .chain(SECRETS)
         .filter_map(|name| environment.text(name).ok().flatten())
         .for_each(|text| hidden.hide(text));
     // What cannot be read is nothing to hide; whoever needs it says so.
@@ -120,21 +123,16 @@ fn hidden(settings: &Settings, environment: &Environment, in_job: bool) -> Mask 
     hidden
 }
 
-/// The variables that are secrets by themselves.
-const SECRETS: [&str; 6] = [
-    "BERTH_GITHUB_TOKEN",
-    "GITHUB_TOKEN",
-    "GH_TOKEN",
-    "VAULT_TOKEN",
-    "BERTH_STORE_VAULT_AUTH_APPROLE_SECRET_ID",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-];
+/// The variables that hold GitHub's token; the first that is set counts.
+const TOKENS: [&str; 3] = ["BERTH_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
+
+/// The other variables that are secrets by themselves.
+const SECRETS: [&str; 3] =
+    ["VAULT_TOKEN", "BERTH_STORE_VAULT_AUTH_APPROLE_SECRET_ID", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
 
 /// GitHub, by the token that this process was given.
 pub(crate) fn github(environment: &Environment, clock: &Clock, run: &str) -> Result<GitHub> {
-    let token = ["BERTH_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"]
-        .into_iter()
-        .find_map(|name| environment.text(name).ok().flatten());
+    let token = TOKENS.into_iter().find_map(|name| environment.text(name).ok().flatten());
     let token = token.ok_or_else(|| {
         UserError::usage("what the pull request wants now is for GitHub to say, and there is no token for it")
             .hint("set GITHUB_TOKEN; `gh auth token` prints one")
@@ -177,12 +175,16 @@ pub(crate) async fn on_github(
     on(environment, Credential::App { id: app.id, key }, clock, run)
 }
 
-/// Whose environment is called so: as its claim says, else nobody's but the name's own.
+/// Whose environment that is. Of a name: as its claim says, else nobody's but the name's own.
 pub(crate) async fn holder_of(
     settings: &Settings,
     environment: &Environment,
-    name: &EnvironmentName,
+    which: &Which,
 ) -> Result<Holder> {
+    let name = match which {
+        Which::Pull(pull) => return Ok(Holder::PullRequest(pull.clone())),
+        Which::Name(name) => name,
+    };
     let (pool, of) = settings.pools.first_key_value().context("there is always a pool")?;
     let pools = super::pools(&settings.store, pool, of, environment).await?;
     let basis = pools.claims.read(name).await?;

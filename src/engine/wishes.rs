@@ -184,7 +184,14 @@ impl Pulls {
 }
 
 /// What somebody has said by hand.
-pub struct Said(pub Asked);
+pub struct Said(Asked);
+
+impl Said {
+    /// That this is wanted, and no more.
+    pub fn new(wanted: Wanted) -> Self {
+        Self(Asked { wanted, merge: None, why: None })
+    }
+}
 
 #[async_trait(?Send)]
 impl Wishes for Said {

@@ -22,9 +22,6 @@ use anyhow::Result;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-/// What is required of a branch, unless the configuration calls it otherwise.
-pub const CONTEXT: &str = "berth";
-
 /// Says how a commit stands.
 pub struct CommitStatus {
     github: GitHub,

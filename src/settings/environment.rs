@@ -37,6 +37,11 @@ impl Environment {
         value.transpose()
     }
 
+    /// Whether this is a job of GitHub Actions, as far as can be read: a value that is no text is not "true".
+    pub fn is_job(&self) -> bool {
+        self.text("GITHUB_ACTIONS").is_ok_and(|value| value == Some("true"))
+    }
+
     /// The value as a path; `None` if unset or empty.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.raw(name).map(PathBuf::from)

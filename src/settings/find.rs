@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Where the app file is looked for, in this order.
-const PLACES: [&str; 2] = ["berth.yaml", ".github/berth.yaml"];
+pub const APP_FILES: [&str; 2] = ["berth.yaml", ".github/berth.yaml"];
 
 /// Far above any configuration: what is larger is another file.
 const LARGEST: u64 = 1 << 20;
@@ -26,7 +26,7 @@ pub(super) fn named(directory: &Path, file: &Path) -> Result<String> {
 
 /// The app file's name and text, if there is one.
 pub(super) fn app_file(directory: &Path) -> Result<Option<(&'static Path, String)>> {
-    for place in PLACES.map(Path::new) {
+    for place in APP_FILES.map(Path::new) {
         match File::open(directory.join(place)) {
             Ok(opened) => return Ok(Some((place, text(opened, place)?))),
             Err(error) if is_absent(&error, &directory.join(place)) => {}

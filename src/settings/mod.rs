@@ -44,6 +44,7 @@ pub use dns::Dns;
 pub use environment::Environment;
 pub use file::schema;
 pub use filter::{Filter, Like, Skip, knows};
+pub use find::APP_FILES;
 pub use github::{AppOnGitHub, GitHubSettings, Key};
 pub use lifetime::Lifetime;
 pub use placeholders::{built_in_names, explain, host_variable};

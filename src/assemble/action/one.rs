@@ -14,7 +14,7 @@ use crate::{
         intent::{Occasion, Wanted},
         report::{Outcome, Report},
     },
-    engine::{Asked, Declined, Engine, Event, Extended, Pulls, Said, Wishes},
+    engine::{Declined, Engine, Event, Extended, Pulls, Said, Wishes},
     reporters::Reporters,
     settings::Settings,
     steps::tests,
@@ -38,8 +38,7 @@ impl Stage<'_> {
         let again = || self.terminal().with(sinks.told_again(&github, &holder, settings));
         // All but an Up needs no more than the claim says.
         let bare = assemble::bare(settings);
-        let by_hand =
-            |wanted| -> Arc<dyn Wishes> { Arc::new(Said(Asked { wanted, merge: None, why: None })) };
+        let by_hand = |wanted| -> Arc<dyn Wishes> { Arc::new(Said::new(wanted)) };
         Ok(match what {
             What::Look(look) => {
                 let occasion = look.occasion;

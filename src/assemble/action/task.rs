@@ -2,8 +2,9 @@
 //!
 //! Must never: take a word of the payload for how things stand; obey a comment of somebody who may not write.
 
-use super::{super::base::PLACES, Stage, speech};
+use super::{Stage, speech};
 use crate::{
+    assemble,
     clients::{
         Kind,
         github::{GitHub, Permission, State},
@@ -21,10 +22,11 @@ use crate::{
     engine::{At, Forks},
     errors::UserError,
     fronts::action::{Checkout, Inputs, Order, results},
-    settings::{Settings, knows},
+    settings::{APP_FILES, Settings, knows},
 };
 use anyhow::Result;
 use jiff::SignedDuration;
+use std::path::PathBuf;
 
 /// What is to be done.
 pub(super) enum Task {
@@ -123,14 +125,18 @@ impl Stage<'_> {
 
     /// Whether it says anywhere what the app is.
     pub(super) fn has_app_file(&self) -> bool {
-        let named = self.global.config.is_some() || self.environment.path("BERTH_CONFIG").is_some();
-        named || PLACES.iter().any(|place| self.directory.join(place).exists())
+        self.named().is_some() || APP_FILES.iter().any(|place| self.directory.join(place).exists())
+    }
+
+    /// The app file that somebody named.
+    fn named(&self) -> Option<PathBuf> {
+        self.global.config.clone().or_else(|| self.environment.path("BERTH_CONFIG"))
     }
 
     /// Of which commits the app's files are, where they are in a checkout of its repository.
     pub(super) fn checked_out(&self, settings: &Settings, repo: Option<&RepoName>) -> At {
-        let config = self.global.config.clone().or_else(|| self.environment.path("BERTH_CONFIG"));
-        let beside = config.and_then(|config| config.parent().map(|parent| self.directory.join(parent)));
+        let beside =
+            self.named().and_then(|config| config.parent().map(|parent| self.directory.join(parent)));
         // A checkout of the app's own, within that of the repository whose workflow this is.
         let own = beside.filter(|beside| *beside != self.directory && beside.join(".git").exists());
         let is_job = own.is_none();
@@ -215,13 +221,10 @@ async fn asked(
     which: Which,
     wish: Wish,
 ) -> Result<Task> {
-    let holder = stage.which(settings, which).await?;
+    let holder = assemble::holder_of(settings, stage.environment, &which).await?;
     let at = stage.checked_out(settings, holder.repository());
     Ok(match (wish, &holder) {
-        (Wish::Up, _) => {
-            let occasion = Occasion::Event;
-            Task::one(holder, What::Look(Look { occasion, at, ..stage.look(settings) }))
-        }
+        (Wish::Up, _) => Task::one(holder, What::Look(Look { at, ..stage.look(settings) })),
         (Wish::Down, _) => removal(github, holder).await?,
     })
 }
@@ -243,7 +246,7 @@ async fn removal(github: &GitHub, holder: Holder) -> Result<Task> {
 async fn by_inputs(stage: &Stage<'_>, inputs: &Inputs, settings: &Settings, github: &GitHub) -> Result<Task> {
     let of_event = stage.holder();
     let holder = match (&inputs.environment, &of_event) {
-        (Some(which), _) => stage.which(settings, which.clone()).await?,
+        (Some(which), _) => assemble::holder_of(settings, stage.environment, which).await?,
         (None, Some(holder)) => holder.clone(),
         (None, None) => {
             let message = format!("input `environment`: the event `{}` does not say whose", stage.job.event);
@@ -274,14 +277,4 @@ async fn by_inputs(stage: &Stage<'_>, inputs: &Inputs, settings: &Settings, gith
             Task::one(holder, What::Look(look))
         }
     })
-}
-
-impl Stage<'_> {
-    /// Whose environment that is.
-    pub(super) async fn which(&self, settings: &Settings, which: Which) -> Result<Holder> {
-        match which {
-            Which::Pull(pull) => Ok(Holder::PullRequest(pull)),
-            Which::Name(name) => crate::assemble::holder_of(settings, self.environment, &name).await,
-        }
-    }
 }

@@ -27,10 +27,11 @@ use berth::{
         deployment::Deployment,
         markdown::Beside,
         outputs::Outputs,
-        status::{CONTEXT, CommitStatus},
+        status::CommitStatus,
         summary::Summary,
         terminal::{Look, Terminal},
     },
+    settings::default_status,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -199,7 +200,7 @@ pub(super) fn sinks(site: &Site) -> Sinks {
     let (github, look) = (of_run(site, "run"), Look::Lines { groups: true });
     let all: Vec<Arc<dyn Reporter>> = vec![
         Arc::new(Comment::new(github.clone(), pull(1), beside.clone(), clock.clone())),
-        Arc::new(CommitStatus::new(github.clone(), repo(), CONTEXT, None, beside.clone())),
+        Arc::new(CommitStatus::new(github.clone(), repo(), default_status(), None, beside.clone())),
         Arc::new(Check::new(github.clone(), pull(1), beside.clone())),
         Arc::new(Deployment::new(github, pull(1), beside.clone())),
         Arc::new(Summary::new(summary.clone(), beside, clock.clone())),

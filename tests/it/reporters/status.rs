@@ -12,9 +12,10 @@ use berth::{
     reporters::{
         Reporter,
         markdown::{Beside, Queue},
-        status::{CONTEXT, CommitStatus},
+        status::CommitStatus,
         verdict::{BYTES, verdict},
     },
+    settings::default_status,
 };
 use insta::assert_snapshot;
 use jiff::SignedDuration;
@@ -22,7 +23,7 @@ use serde_json::json;
 
 fn on(site: &Site, run: &str, head: Option<HeadSha>) -> CommitStatus {
     let beside = Beside { log: Some(LOG.to_owned()), ..Beside::default() };
-    CommitStatus::new(of_run(site, run), repo(), CONTEXT, head, beside)
+    CommitStatus::new(of_run(site, run), repo(), default_status(), head, beside)
 }
 
 /// All that were ever posted.
