@@ -115,8 +115,8 @@ impl Fetching<'_> {
             match kind {
                 EntryKind::File => self.file(path).await,
                 EntryKind::Dir => {
-                    let entries = self.github.directory(self.repo, path, self.at).await?.unwrap_or_default();
-                    for entry in entries {
+                    let entries = self.github.directory(self.repo, path, self.at).await?;
+                    for entry in entries.with_context(|| gone(path))? {
                         self.entry(&format!("{path}/{}", entry.name), entry.kind).await?;
                     }
                     Ok(())
@@ -135,11 +135,13 @@ impl Fetching<'_> {
             UserError::usage(format!("the platform's keys name more than {MOST} files"))
                 .hint("put them into a platform file of their own, and name it by the input `platform`")
         })?;
-        let Some(content) = self.github.file(self.repo, path, self.at).await? else {
-            anyhow::bail!("{path} has gone while it was read");
-        };
+        let content = self.github.file(self.repo, path, self.at).await?.with_context(|| gone(path))?;
         let file = self.directory.join(path);
         fs::create_dir_all(file.parent().unwrap_or(self.directory))?;
         fs::write(&file, content).with_context(|| format!("write {}", file.display()))
     }
+}
+
+fn gone(path: &str) -> String {
+    format!("{path} has gone while it was read")
 }

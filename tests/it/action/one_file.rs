@@ -22,8 +22,13 @@ const MARKER: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: marker}\
 
 /// On its base branch the repository has the team's file, and what that names.
 fn team(head: &str) -> Bed {
+    team_with(BOTH, head)
+}
+
+/// The same with this file.
+fn team_with(both: &str, head: &str) -> Bed {
     let bed = Bed::of(head).without("BERTH_PLATFORM");
-    let base = bed.platform(BOTH);
+    let base = bed.platform(both);
     let mut world = bed.world();
     let repository = world.github.change(REPOSITORY).unwrap();
     let commit = repository.branches["main"].clone();
@@ -51,6 +56,29 @@ deploy: {manifests: app.yaml}
     let world = bed.world();
     let marker = world.environment.get("configmaps", "default", "marker").unwrap();
     assert_eq!(marker["data"]["of"], "base");
+}
+
+#[test]
+fn a_directory_that_goes_while_it_is_read_is_not_an_empty_one() {
+    let bed = team_with(
+        &BOTH.replace("operators/marker.yaml", "operators"),
+        "version: 1\ndeploy: {manifests: app.yaml}\n",
+    );
+    bed.served.gate.rule(|request| {
+        let reads = request.server == Server::GitHub
+            && request.path.ends_with(&["contents".into(), "operators".into()]);
+        if reads {
+            Verdict::json(
+                404,
+                &json!({"message": "Not Found", "documentation_url": "https://docs.github.com/rest"}),
+            )
+        } else {
+            Verdict::Pass
+        }
+    });
+    let acted = bed.acts(&bed.opened());
+    assert_eq!((acted.exit, bed.deployed()), (4, None), "{}", acted.log);
+    assert!(acted.log.contains("operators has gone while it was read"), "{}", acted.log);
 }
 
 #[test]
