@@ -79,8 +79,15 @@ pub(crate) enum Verb {
         /// By how much, such as 24h
         by: Duration,
     },
-    /// Look at all environments: what is past its time goes
-    Sweep,
+    /// Look at everything: what is past its time goes, and what nobody claims any more
+    Sweep {
+        /// Say what it would do, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Let it remove so many environments, once, where its fuse has blown
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
     /// Do what a job's event leads to: the entry of the GitHub Action
     Action,
     /// Show all environments

@@ -70,7 +70,7 @@ use domain::{
     holder::{Holder, Which},
     intent::{Occasion, Wanted},
 };
-use engine::{Event, Pulls, Said, Wishes};
+use engine::{Event, Mode, Pulls, Said, Wishes};
 use errors::Exit;
 use fronts::command::{self, Answer};
 use settings::{Environment, Settings, Sources, Store};
@@ -150,14 +150,16 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
                 .await
             }
             Verb::Extend { environment: which, by } => extend(which, *by, &cli, output, environment).await,
-            Verb::Sweep => {
+            Verb::Sweep { dry_run, limit } => {
                 let settings = settings(&cli, environment)?;
                 sealed()?;
                 let stopped = stopped();
                 let clock = clock::Clock::system();
                 let github = assemble::on_github(&settings, environment, &clock, "sweep").await?;
-                let engine = assemble::sweeper(&settings, environment, github).await?;
-                command::swept::answer(&engine.sweep(stopped).await?, output)
+                let mut sweeper = assemble::sweeper(&settings, environment, github).await?;
+                sweeper.fuse.limit = limit.unwrap_or(sweeper.fuse.limit);
+                let mode = if *dry_run { Mode::DryRun } else { Mode::Do };
+                command::swept::answer(&sweeper.sweep(mode, stopped).await?, output)
             }
             Verb::Action => assemble::action(&cli.global, environment, output).await,
             Verb::Plan { event, event_name } => {

@@ -22,7 +22,7 @@ use crate::{
         payload::Payload,
         report::{Outcome, Report},
     },
-    engine::{Declined, Ids, outcome_of},
+    engine::{Declined, Ids, Mode, Sweep, outcome_of},
     errors::{Exit, UserError},
     fronts::{
         action::{Inputs, Job, Order},
@@ -65,8 +65,8 @@ pub(crate) async fn action(global: &Global, environment: &Environment, output: O
     let stage = Stage { global, environment, directory, job, inputs, payload, clock, run };
     match stage.end().await? {
         Ended::One(report) => in_job(run::answer(&report, output)?),
-        Ended::All(reports) => {
-            let answer = command::swept::answer(&reports, output)?;
+        Ended::All(sweep) => {
+            let answer = command::swept::answer(&sweep, output)?;
             if let Some(file) = &stage.job.summary {
                 fs::write(file, markdown::listing(&format!("Swept: {}", answer.said), &answer.data))
                     .with_context(|| format!("write the summary in {}", file.display()))?;
@@ -88,7 +88,7 @@ struct Known {
 #[allow(clippy::large_enum_variant, reason = "one of them a process")]
 enum Ended {
     One(Report),
-    All(Vec<Report>),
+    All(Sweep),
 }
 
 /// Whoever was overtaken has not failed: the newer run tells how it went.
@@ -217,9 +217,9 @@ impl Stage<'_> {
         settings: &Settings,
         github: GitHub,
         stop: impl Future<Output = u8>,
-    ) -> Result<Vec<Report>> {
-        let engine = assemble::sweeper(settings, self.environment, github).await?;
-        engine.sweep(stop).await
+    ) -> Result<Sweep> {
+        let sweeper = assemble::sweeper(settings, self.environment, github).await?;
+        sweeper.sweep(Mode::Do, stop).await
     }
 
     /// Says what is known already.

@@ -12,19 +12,24 @@ use crate::{
         names::{ContextName, PlaceName},
         scope::Hosts,
     },
-    engine::{Engine, HostsOf, Ids, Pace, Pools, Protocol, Retry, Wishes},
+    engine::{Engine, Ground, HostsOf, Ids, Pace, Pools, Protocol, Retry, Sweeper, Wishes},
     errors::{Exit, UserError},
     providers::{
         Provider, Providers,
         capi_k3s::{self, CapiK3s},
     },
     reporters::Reporters,
-    settings::{self, CapiK3s as OfCapiK3s, PoolName, ProviderSettings, Settings, host_variable},
+    settings::{
+        self, CapiK3s as OfCapiK3s, PoolName, ProviderName, ProviderSettings, Settings, host_variable,
+    },
     steps::{self, Tools, deploy::HandOver},
 };
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Where the world is met, and as whom.
 pub struct Outside {
@@ -69,14 +74,11 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
     };
     let removal = match &of {
         Some(of) => Removal {
-            provider: ProviderKind::CapiK3s,
-            context: context(&outside.clusters, &of.cluster)?,
-            objects: capi_k3s::names(of, holder, &names)?,
             elsewhere: match settings.app.deploy.as_ref().map(|deploy| &deploy.source.form) {
                 Some(settings::Form::ArgoCd(_)) => handing_over(&outside.clusters, of)?.names(&holder.name()),
                 _ => Vec::new(),
             },
-            hosts: names.all().cloned().collect(),
+            ..made(of, context(&outside.clusters, &of.cluster)?, holder, &names)?
         },
         // Nothing is brought up by it: what goes stands in its claim.
         None => Removal {
@@ -117,6 +119,47 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         retry,
         when_full: pool.when_full,
         provider,
+    })
+}
+
+/// What is made for a holder, and is removed again.
+fn made(of: &OfCapiK3s, context: Option<ContextName>, holder: &Holder, hosts: &Hosts) -> Result<Removal> {
+    Ok(Removal {
+        provider: ProviderKind::CapiK3s,
+        context,
+        objects: capi_k3s::names(of, holder, hosts)?,
+        elsewhere: Vec::new(),
+        hosts: hosts.all().cloned().collect(),
+    })
+}
+
+/// What looks at all environments, of whichever provider. It brings nothing up.
+pub fn sweeper(settings: &Settings, outside: Outside) -> Result<Sweeper> {
+    let ground = |(name, of): (&ProviderName, &ProviderSettings)| -> Result<Ground> {
+        let ProviderSettings::CapiK3s(of) = of;
+        let (of, hosts) = ((**of).clone(), hosts_of(settings));
+        let context = context(&outside.clusters, &of.cluster)?;
+        let handing = Some(handing_over(&outside.clusters, &of)?);
+        let steps = steps::all(settings, Some(&of), outside.tools.clone(), outside.clusters.clone(), handing);
+        let found = context.clone();
+        let removal = Box::new(move |holder: &Holder| made(&of, found.clone(), holder, &hosts(holder)?));
+        Ok(Ground {
+            name: format!("provider {name}"),
+            provider: ProviderKind::CapiK3s,
+            context,
+            steps,
+            removal,
+        })
+    };
+    let grounds = settings.providers.iter().map(ground).collect::<Result<_>>()?;
+    let bare = Settings { providers: BTreeMap::new(), ..settings.clone() };
+    let nobody = Holder::Named("sweep".parse()?);
+    Ok(Sweeper {
+        engine: engine(&bare, &nobody, outside)?,
+        grounds,
+        warn: settings.lifetime.warn,
+        stuck: settings.lifetime.stuck,
+        fuse: settings.fuse,
     })
 }
 

@@ -10,7 +10,7 @@ mod plan;
 mod rehearse;
 
 pub(crate) use action::action;
-pub use engine::{Outside, engine};
+pub use engine::{Outside, engine, sweeper as sweeping};
 pub(crate) use outside::{bare, github, holder_of, kubeconfig, on_github, outside, sweeper};
 pub(crate) use plan::plan;
 pub(crate) use rehearse::rehearse;
@@ -23,6 +23,7 @@ use crate::{
     },
     clock::Clock,
     documents::{Document, Entry, Key, NotWritten, Read, Store, Version, claims::Claims},
+    domain::names::EnvironmentName,
     engine::{Ids, Pace, Pools},
     errors::UserError,
     reporters::{
@@ -265,6 +266,15 @@ impl Store for Told {
             Err(_) => debug!("list the claims: failed"),
         }
         claims
+    }
+
+    async fn names(&self) -> Result<BTreeSet<EnvironmentName>> {
+        let names = self.0.names().await;
+        match &names {
+            Ok(names) => debug!("list the environments: {}", names.len()),
+            Err(_) => debug!("list the environments: failed"),
+        }
+        names
     }
 
     fn place(&self, key: &Key) -> String {

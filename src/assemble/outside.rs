@@ -17,7 +17,7 @@ use crate::{
         kubeconfig::credentials,
         name_server::NameServer,
     },
-    engine::{Engine, Ids, Pace, Pulls, Retry, Wishes},
+    engine::{Ids, Pace, Pulls, Retry, Sweeper, Wishes},
     errors::UserError,
     mask::Mask,
     reporters::Reporters,
@@ -191,19 +191,19 @@ pub(crate) async fn holder_of(
     Ok(basis.claim().map_or_else(|| Holder::Named(name.clone()), |claim| claim.holder().clone()))
 }
 
-/// An engine that goes through all claims: it brings nothing up, so one serves all.
+/// What goes through all claims.
 pub(crate) async fn sweeper(
     settings: &Settings,
     environment: &Environment,
     github: GitHub,
-) -> Result<Engine> {
+) -> Result<Sweeper> {
     let reporters = super::action::swept(&github, settings, &Clock::system());
     let wishes = Pulls::all(github);
     let outside = outside(settings, environment, reporters, |_, _| Ok(Arc::new(wishes))).await?;
-    super::engine(&bare(settings), &Holder::Named("sweep".parse()?), outside)
+    super::engine::sweeper(settings, outside)
 }
 
-/// The same without a way to bring anything up: what else is done needs no more than stands in the claim.
+/// Without a way to bring anything up: what else is done needs no more than stands in the claim.
 pub(crate) fn bare(settings: &Settings) -> Settings {
     Settings { providers: BTreeMap::new(), ..settings.clone() }
 }

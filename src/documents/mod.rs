@@ -7,7 +7,7 @@
 //!   one that changes nothing.
 //! - A write may fail as `Unknown` and land all the same. [`write_surely`] and [`remove_surely`] settle that by reading
 //!   back, once, for every store; nothing else calls `Store::write` or `Store::remove`.
-//! - `claims` is complete or an error.
+//! - `claims` and `names` are complete, or an error.
 //!
 //! Must never: make a version up; take an error for absence.
 
@@ -17,7 +17,7 @@ use crate::domain::names::EnvironmentName;
 use anyhow::Result;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// A document is an object.
 pub type Document = Map<String, Value>;
@@ -147,6 +147,8 @@ pub trait Store: Send + Sync {
     async fn remove(&self, key: &Key, expected: &Version) -> Result<(), NotWritten>;
     /// All claims, or an error.
     async fn claims(&self) -> Result<Vec<Entry>>;
+    /// All environments of which any document may be there, or an error.
+    async fn names(&self) -> Result<BTreeSet<EnvironmentName>>;
     /// Where a document lies, for people.
     fn place(&self, key: &Key) -> String;
 }

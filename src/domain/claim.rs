@@ -260,6 +260,13 @@ impl Claim {
     pub fn gone(&self) -> &[Gone] {
         &self.gone
     }
+    /// Since when it goes; `None`: it does not.
+    pub fn draining_since(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Draining { since, .. } => Some(since),
+            _ => None,
+        }
+    }
     /// The addresses that it knows of. The pool may hold more under its name: a run may have died between the two.
     pub fn addresses(&self) -> Option<Block> {
         match self.state {

@@ -13,6 +13,7 @@ pub mod name_server;
 pub mod duration;
 pub mod history;
 pub mod holder;
+pub mod time;
 
 pub mod pool;
 
@@ -23,6 +24,8 @@ pub mod removal;
 mod reported;
 
 pub mod intent;
+pub mod sweep;
+pub mod swept;
 
 pub mod command;
 pub mod dispatch;

@@ -12,7 +12,7 @@ use crate::{
         claim::Claim,
         holder::Holder,
         intent::{Occasion, Wanted, Why},
-        names::HeadSha,
+        names::{EnvironmentName, HeadSha},
         plan::StepName,
         report::{Outcome, Report, Status},
         scope::Hosts,
@@ -28,6 +28,7 @@ use anyhow::Result;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -62,6 +63,25 @@ pub struct Asked {
 pub trait Wishes {
     /// Asked anew at each try, after its claim was read.
     async fn of(&self, holder: &Holder, claim: Option<&Claim>) -> Result<Asked>;
+
+    /// Of many at once, as the sweep asks before it means to do anything.
+    async fn of_all(&self, all: &[(Holder, Option<&Claim>)]) -> Surveyed {
+        let mut surveyed = Surveyed::default();
+        for (holder, claim) in all {
+            let asked = self.of(holder, *claim).await;
+            surveyed.wanted.insert(holder.name(), asked.map(|asked| asked.wanted));
+        }
+        surveyed
+    }
+}
+
+/// What many holders want.
+#[derive(Debug, Default)]
+pub struct Surveyed {
+    /// Each; an error: nobody knows.
+    pub wanted: BTreeMap<EnvironmentName, Result<Wanted>>,
+    /// How many pull requests are open where they are.
+    pub pulls: usize,
 }
 
 /// What is wanted is not for this run to bring about; the outcome says why.

@@ -8,7 +8,10 @@ pub mod capi_k3s;
 use crate::{
     clients::kubernetes::Kubernetes,
     documents::claims::Fence,
-    domain::{claim::Removal, diagnosis::Snapshot, plan::StepName, pool::Block, scope::Scope},
+    domain::{
+        claim::Removal, diagnosis::Snapshot, names::ContextName, plan::StepName, pool::Block, scope::Scope,
+        sweep::Trace,
+    },
     progress::{Progress, Wait},
 };
 use anyhow::Result;
@@ -40,6 +43,9 @@ pub trait Provider {
 
     /// The way in to the environment's own API server.
     async fn inside(&self, scope: &Scope) -> Result<Inside>;
+
+    /// What of it is there, of whichever environment: enough to find each that is there at all.
+    async fn traces(&self, context: Option<&ContextName>) -> Result<Vec<Trace>>;
 
     /// What its objects say of themselves, for a diagnosis.
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot>;

@@ -21,6 +21,11 @@ pub(super) const WARN: SignedDuration = SignedDuration::from_hours(4);
 /// After how long without progress an environment counts as stuck.
 pub(super) const STUCK: SignedDuration = SignedDuration::from_mins(30);
 
+/// How many environments a sweep may remove.
+pub(super) const SWEEP_LIMIT: u32 = 5;
+/// And how many of a hundred.
+pub(super) const SWEEP_PERCENT: u8 = 20;
+
 /// Addresses of one environment: the VIP and its node.
 pub(super) const BLOCK: NonZeroU8 = NonZeroU8::new(2).expect("two is not zero");
 /// How long an address that was given back is not handed out again.

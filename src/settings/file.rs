@@ -10,8 +10,8 @@ use super::{
     defaults,
     secrets::AppSecrets,
     values::{
-        Exclusion, FilePath, HostLabel, Limit, Namespace, PoolName, ProviderName, Secret, Size, Switch,
-        Version, WhenFull, Word,
+        Count, Exclusion, FilePath, HostLabel, Limit, Namespace, Percent, PoolName, ProviderName, Secret,
+        Size, Switch, Version, WhenFull, Word,
     },
 };
 use crate::domain::duration::Duration;
@@ -132,6 +132,8 @@ keys!(
         store: StoreLayer,
         /// How long environments live. An app file may only shorten what the platform file says.
         lifetime: LifetimeLayer,
+        /// How much a sweep may remove. Beyond that it removes nothing, and somebody must look.
+        sweep: SweepLayer,
         /// The address pools by name. Default: one that is called `default`.
         pools: BTreeMap<PoolName, PoolLayer>,
         /// The names of environments in DNS.
@@ -293,6 +295,18 @@ keys!(
         /// After how long without progress an environment counts as stuck.
         #[schemars(extend("default" = Duration(defaults::STUCK).to_string()))]
         stuck: At<Duration>,
+    }
+);
+
+keys!(
+    /// How much a sweep may remove: so many, or so many of a hundred, whichever is more.
+    SweepLayer {
+        /// Environments.
+        #[schemars(extend("default" = defaults::SWEEP_LIMIT))]
+        limit: At<Count>,
+        /// Environments of a hundred.
+        #[schemars(extend("default" = defaults::SWEEP_PERCENT))]
+        percent: At<Percent>,
     }
 );
 

@@ -1,4 +1,4 @@
-//! How long environments live, and that nobody's code under review lives longer than the platform allows.
+//! How long environments live, how many of them may go at once, and that nobody's code under review lives longer than the platform allows.
 //!
 //! Must never: shorten silently what an app file wants longer; its author would not know why the environment went.
 
@@ -7,7 +7,7 @@ use super::{
     file::{At, Layer},
     layers::{Layers, Origin},
 };
-use crate::domain::duration::Duration;
+use crate::domain::{duration::Duration, sweep::Fuse};
 use crate::errors::UserError;
 use jiff::SignedDuration;
 
@@ -32,6 +32,16 @@ pub(super) fn resolve(layers: &Layers) -> Result<Lifetime, UserError> {
         warn: length(layers, "warn", defaults::WARN, |l| l.lifetime.as_ref()?.warn.as_ref())?,
         stuck: length(layers, "stuck", defaults::STUCK, |l| l.lifetime.as_ref()?.stuck.as_ref())?,
     })
+}
+
+/// What a sweep may remove.
+pub(super) fn fuse(layers: &Layers) -> Fuse {
+    let limit = layers.find(|layer| layer.sweep.as_ref()?.limit.as_ref());
+    let percent = layers.find(|layer| layer.sweep.as_ref()?.percent.as_ref());
+    Fuse {
+        limit: limit.map_or(defaults::SWEEP_LIMIT, |found| found.value.0),
+        percent: percent.map_or(defaults::SWEEP_PERCENT, |found| found.value.0),
+    }
 }
 
 /// The app file's own may be shorter than the platform's, never longer.

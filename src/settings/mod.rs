@@ -60,7 +60,10 @@ pub use store::{Cluster, Store};
 pub use values::{Exclusion, HostLabel, Namespace, PoolName, ProviderName, StoreChoice, WhenFull};
 pub use vault::{Auth, Jwt, MergedKubeconfig, SecretId, Vault};
 
-use crate::{domain::pool::Range, errors::UserError};
+use crate::{
+    domain::{pool::Range, sweep::Fuse},
+    errors::UserError,
+};
 use anyhow::Result;
 use layers::{Layers, Origin, Sourced};
 use placeholders::Names;
@@ -141,6 +144,8 @@ pub struct Settings {
     pub store: Store,
     /// How long environments live.
     pub lifetime: Lifetime,
+    /// How much a sweep may remove.
+    pub fuse: Fuse,
     /// The address pools; there is at least one.
     pub pools: BTreeMap<PoolName, PoolSettings>,
     /// The names of environments in DNS.
@@ -158,7 +163,7 @@ impl Settings {
     pub fn load(sources: &Sources<'_>) -> Result<Self> {
         let layers = read(sources)?;
         let store = store::resolve(&layers, sources.environment)?;
-        let lifetime = lifetime::resolve(&layers)?;
+        let (lifetime, fuse) = (lifetime::resolve(&layers)?, lifetime::fuse(&layers));
         let pools = pools::resolve(&layers)?;
         let dns = dns::resolve(&layers);
         // What the platform gives is judged only where there is one: other verbs need none.
@@ -167,7 +172,7 @@ impl Settings {
         let providers = providers::resolve(&layers, &around)?;
         let app = app::resolve(&layers, &providers, secrets::reach(&store), names)?;
         let github = github::resolve(&layers)?;
-        let settings = Self { store, lifetime, pools, dns, providers, github, app };
+        let settings = Self { store, lifetime, fuse, pools, dns, providers, github, app };
         layers.seals()?;
         Ok(settings)
     }

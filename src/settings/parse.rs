@@ -26,14 +26,14 @@ pub(super) fn parse(name: &str, text: &str, trust: Trust) -> Result<Layer, UserE
 
 /// Of a small team's one file, what is the platform's: those keys, and the limits of what an app may say.
 pub(super) fn of_platform(name: &str, text: &str) -> Result<Layer, UserError> {
-    let Layer { store, lifetime, pools, dns, providers, github, timeouts, .. } =
+    let Layer { store, lifetime, sweep, pools, dns, providers, github, timeouts, .. } =
         parse(name, text, Trust::Both)?;
-    Ok(Layer { store, lifetime, pools, dns, providers, github, timeouts, ..Layer::default() })
+    Ok(Layer { store, lifetime, sweep, pools, dns, providers, github, timeouts, ..Layer::default() })
 }
 
 /// And what is the app's.
 fn of_app(layer: Layer) -> Layer {
-    Layer { store: None, pools: None, dns: None, providers: None, github: None, ..layer }
+    Layer { store: None, sweep: None, pools: None, dns: None, providers: None, github: None, ..layer }
 }
 
 fn no_secret(name: &str, layer: &Layer) -> Result<(), UserError> {

@@ -230,6 +230,15 @@ plain!(
     |text| text.parse().ok()
 );
 plain!(
+    /// How many.
+    Count(u32), "number", "a whole number", {"type": "integer", "minimum": 0}, |text| text.parse().ok()
+);
+plain!(
+    /// How many of a hundred.
+    Percent(u8), "percentage", "a whole number from 0 to 100", {"type": "integer", "minimum": 0, "maximum": 100},
+    |text| text.parse().ok().filter(|percent| *percent <= 100)
+);
+plain!(
     /// Yes or no.
     Switch(bool), "switch", "true or false", {"type": "boolean"}, |text| text.parse().ok()
 );

@@ -3,11 +3,11 @@
 //!
 //! Must never: show it; leave a file that others could read, even for a moment.
 
-use super::{ACCESS, CLUSTER, Context, Step, settled};
+use super::{ACCESS, CLUSTER, Context, Field, Step, settled};
 use crate::{
     clients::vault::Vault,
     documents::{Document, Key, Read, Version, remove_surely, write_surely},
-    domain::{kubeconfig, names::EnvironmentName, plan::Spec},
+    domain::{kubeconfig, names::EnvironmentName, plan::Spec, sweep::Trace},
     errors::{Exit, UserError},
     mask::Mask,
     progress::Progress,
@@ -16,6 +16,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use std::{
     fs,
     io::Write as _,
@@ -23,6 +24,9 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+
+/// Under which key of the document it stands for whom it is.
+const HOLDER: &str = "holder";
 
 /// See the module.
 pub struct KeepKubeconfig {
@@ -60,7 +64,10 @@ impl Step for KeepKubeconfig {
             merged.change(name, Some(own.expose_secret())).await?;
         }
         let key = Key::Kubeconfig(name.clone());
-        let wanted = Document::from_iter([("value".to_owned(), own.expose_secret().into())]);
+        let wanted = Document::from_iter([
+            ("value".to_owned(), own.expose_secret().into()),
+            (HOLDER.to_owned(), json!(cx.scope.holder)),
+        ]);
         let read = cx.store.read(&key).await?;
         if read.document() == Some(&wanted) {
             return Ok(Progress::done("kubeconfig kept"));
@@ -91,6 +98,16 @@ impl Step for KeepKubeconfig {
                 Ok(Progress::done("kubeconfig removed"))
             }
         }
+    }
+
+    /// The shell tool of old keeps its own there, too; ours says for whom it is.
+    async fn traces(&self, field: &Field<'_>) -> Result<Vec<Trace>> {
+        let found = field.documents(Key::Kubeconfig).await?.into_iter().filter_map(|(name, key, read)| {
+            let holder = serde_json::from_value(read.document()?.get(HOLDER)?.clone()).ok()?;
+            let (what, id) = (field.store.place(&key), read.version().as_str().to_owned());
+            Some(Trace { name, holder: Some(holder), what, id, object: None, held_by: None })
+        });
+        Ok(found.collect())
     }
 
     async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {

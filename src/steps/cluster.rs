@@ -1,7 +1,11 @@
 //! The provider's objects are there, and the environment's own API server answers; undone: all of it was seen gone.
 
-use super::{CLUSTER, Context, Step};
-use crate::{domain::plan::Spec, progress::Progress, providers::Here};
+use super::{CLUSTER, Context, Field, Step};
+use crate::{
+    domain::{plan::Spec, sweep::Trace},
+    progress::Progress,
+    providers::Here,
+};
 use anyhow::Result;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -24,6 +28,10 @@ impl Step for Cluster {
 
     async fn remove(&self, cx: &Context<'_>) -> Result<Progress> {
         cx.provider.remove(&here(cx)).await
+    }
+
+    async fn traces(&self, field: &Field<'_>) -> Result<Vec<Trace>> {
+        field.provider.traces(field.context).await
     }
 
     async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {

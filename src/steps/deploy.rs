@@ -9,7 +9,7 @@ mod outdated;
 pub use argo_cd::HandOver;
 
 use super::{
-    Context, DEPLOY, RESOURCES, Step, install,
+    Context, DEPLOY, Field, RESOURCES, Step, install,
     sources::{Rendered, Renderer},
 };
 use crate::{
@@ -19,7 +19,9 @@ use crate::{
         registry::{Presence, Registries},
     },
     clock::{Clock, Rhythm},
-    domain::{app, image::Image, names::HeadSha, plan::Spec, scope::Scope, template::Variables, yaml},
+    domain::{
+        app, image::Image, names::HeadSha, plan::Spec, scope::Scope, sweep::Trace, template::Variables, yaml,
+    },
     errors::{Exit, UserError},
     progress::{Progress, Wait},
     providers::Access,
@@ -101,6 +103,13 @@ impl Step for Deploy {
 
     async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
         argo_cd::is_undone(&self.clusters, cx).await
+    }
+
+    async fn traces(&self, _: &Field<'_>) -> Result<Vec<Trace>> {
+        match &self.hand_over {
+            Some(hand_over) => hand_over.traces().await,
+            None => Ok(Vec::new()),
+        }
     }
 }
 

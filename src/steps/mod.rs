@@ -22,11 +22,13 @@ use crate::{
         vault::Vault,
     },
     clock::{Clock, Rhythm},
-    documents::{NotWritten, Store, claims::Fence},
+    documents::{Key, NotWritten, Read, Store, claims::Fence},
     domain::{
+        names::{ContextName, EnvironmentName},
         plan::{Spec, StepName},
         results::Results,
         scope::Scope,
+        sweep::Trace,
         template::Variables,
     },
     errors::{Exit, UserError},
@@ -37,10 +39,12 @@ use crate::{
 };
 use anyhow::Result;
 use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use install::Rendering;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -70,6 +74,7 @@ pub const TESTS: StepName = StepName::new("tests");
 pub const NAMES: [StepName; 9] = [CLUSTER, ACCESS, SECRETS, OPERATORS, RESOURCES, DEPLOY, DNS, HEALTH, TESTS];
 
 /// What steps are made of, beside the settings.
+#[derive(Clone)]
 pub struct Tools {
     /// Where the kubeconfig is written for later jobs.
     pub kubeconfig: Option<PathBuf>,
@@ -182,6 +187,8 @@ pub fn all(
     ]
 }
 
+/// So many documents are read at the same time.
+const SIDE_BY_SIDE: usize = 16;
 /// Of a step of which nobody says how long it may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -240,6 +247,31 @@ impl Board {
     }
 }
 
+/// Where a sweep looks for what is left.
+pub struct Field<'a> {
+    /// How environments are made real there.
+    pub provider: &'a dyn Provider,
+    /// In which cluster.
+    pub context: Option<&'a ContextName>,
+    /// The documents.
+    pub store: &'a dyn Store,
+    /// Of whom there are documents, and no claim.
+    pub unclaimed: &'a BTreeSet<EnvironmentName>,
+}
+
+impl Field<'_> {
+    /// Of each that nobody claims, this document, if it is there.
+    async fn documents(&self, key: fn(EnvironmentName) -> Key) -> Result<Vec<(EnvironmentName, Key, Read)>> {
+        let reads = self.unclaimed.iter().map(async |name| {
+            let key = key(name.clone());
+            let read = self.store.read(&key).await?;
+            Ok::<_, anyhow::Error>((name.clone(), key, read))
+        });
+        let all: Vec<_> = stream::iter(reads).buffered(SIDE_BY_SIDE).try_collect().await?;
+        Ok(all.into_iter().filter(|(_, _, read)| read.document().is_some()).collect())
+    }
+}
+
 /// One part of a plan.
 #[async_trait(?Send)]
 pub trait Step {
@@ -253,6 +285,10 @@ pub trait Step {
     /// a superseded run that was still under way has had its time.
     async fn is_undone(&self, _cx: &Context<'_>) -> Result<bool> {
         Ok(true)
+    }
+    /// What of it is left outside of environments, of whichever: asked by the sweep.
+    async fn traces(&self, _field: &Field<'_>) -> Result<Vec<Trace>> {
+        Ok(Vec::new())
     }
     /// Whether `remove` works within the environment alone: what it cannot reach there goes with the cluster.
     fn is_within(&self) -> bool {

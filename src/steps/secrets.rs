@@ -5,14 +5,14 @@
 //! has left behind ends by itself. Must never: give berth's own token away; show a value; take a secret that could not be
 //! read for one without entries.
 
-use super::{ACCESS, Context, SECRETS, Step, settled};
+use super::{ACCESS, Context, Field, SECRETS, Step, settled};
 use crate::{
     clients::{
         kubernetes::manifest::Bundle,
         vault::{Renewal, Vault},
     },
     documents::{Document, Key, Read, remove_surely, write_surely},
-    domain::{claim::ObjectName, plan::Spec},
+    domain::{claim::ObjectName, plan::Spec, sweep::Trace},
     errors::{Exit, UserError},
     mask::Mask,
     progress::Progress,
@@ -87,6 +87,14 @@ impl Step for Secrets {
         self.vault()?.0.revoke_accessor(&accessor).await?;
         settled(remove_surely(cx.store, &key, &version).await, &cx.store.place(&key))?;
         Ok(Progress::done("token revoked"))
+    }
+
+    async fn traces(&self, field: &Field<'_>) -> Result<Vec<Trace>> {
+        let found = field.documents(Key::Token).await?.into_iter().map(|(name, key, read)| {
+            let (what, id) = (field.store.place(&key), read.version().as_str().to_owned());
+            Trace { name, holder: None, what, id, object: None, held_by: None }
+        });
+        Ok(found.collect())
     }
 
     async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {

@@ -6,12 +6,14 @@
 use super::nonce;
 use crate::{
     documents::{Document, Entry, Key, NotWritten, Read, Store, Version},
+    domain::names::EnvironmentName,
     errors::{Exit, UserError},
 };
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     fs,
     io::{ErrorKind, Write},
     os::unix::fs::DirBuilderExt,
@@ -94,27 +96,30 @@ impl FileStore {
         Ok(Some(Version::opaque(next.version)))
     }
 
-    fn list(&self) -> Result<Vec<Entry>> {
+    fn folders(&self) -> Result<BTreeSet<EnvironmentName>> {
         let doing = || unknown("list", &self.directory);
         match fs::exists(&self.directory) {
             Ok(true) => {}
-            Ok(false) => return Ok(Vec::new()),
+            Ok(false) => return Ok(BTreeSet::new()),
             Err(e) => return Err(e).with_context(doing),
         }
         // A directory that is written while it is read may be read incompletely.
         let _lock = self.lock(fs::File::lock_shared).with_context(doing)?;
-        let mut entries = Vec::new();
+        let mut names = BTreeSet::new();
         for entry in fs::read_dir(&self.directory).with_context(doing)? {
             let entry = entry.with_context(doing)?;
             // A name that is no environment's is not one of our folders.
-            let Some(name) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            let key = Key::Claim(name);
-            let read = self.load(&key);
-            if let (Key::Claim(name), false) = (key, matches!(read, Ok(Read::Absent { .. }))) {
-                entries.push(Entry { name, read });
-            }
+            names.extend(entry.file_name().to_str().and_then(|name| name.parse().ok()));
         }
-        Ok(entries)
+        Ok(names)
+    }
+
+    fn list(&self) -> Result<Vec<Entry>> {
+        let entries = self.folders()?.into_iter().map(|name| {
+            let read = self.load(&Key::Claim(name.clone()));
+            Entry { name, read }
+        });
+        Ok(entries.filter(|entry| !matches!(entry.read, Ok(Read::Absent { .. }))).collect())
     }
 
     fn lock(&self, how: impl Fn(&fs::File) -> std::io::Result<()>) -> Result<fs::File> {
@@ -176,6 +181,10 @@ impl Store for FileStore {
 
     async fn claims(&self) -> Result<Vec<Entry>> {
         self.off_thread(Self::list).await
+    }
+
+    async fn names(&self) -> Result<BTreeSet<EnvironmentName>> {
+        self.off_thread(Self::folders).await
     }
 
     fn place(&self, key: &Key) -> String {

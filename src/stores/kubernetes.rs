@@ -282,6 +282,20 @@ impl Store for KubernetesStore {
         Ok(entries)
     }
 
+    /// By what is plain: kubeconfigs are read by name and never listed, and none is there but with a claim or a history.
+    async fn names(&self) -> Result<BTreeSet<EnvironmentName>> {
+        let resource = ApiResource::erase::<ConfigMap>(&());
+        let plain = Requests::new(ConfigMap::url_path(&(), Some(&self.namespace)));
+        let params = ListParams::default().labels(&format!("{MANAGED_BY}=berth,{ENVIRONMENT}"));
+        let listing = list::<DynamicObject>(&self.client, &plain, &params, self.limit).await;
+        let listing = listing.map_err(|denial| {
+            let what = format!("the documents among the configmaps of namespace {}", self.namespace);
+            self.failed("list", &resource, &what, denial)
+        })?;
+        let named = |object: DynamicObject| object.metadata.labels?.remove(ENVIRONMENT)?.parse().ok();
+        Ok(listing.items.into_iter().filter_map(named).collect())
+    }
+
     fn place(&self, key: &Key) -> String {
         self.object(key).place
     }

@@ -11,6 +11,7 @@ use crate::{
 use anyhow::Result;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
+use std::collections::BTreeSet;
 
 /// How many claims of a listing are read at once.
 const SIDE_BY_SIDE: usize = 32;
@@ -74,6 +75,10 @@ impl Store for VaultStore {
         });
         let entries: Vec<Entry> = entries.buffer_unordered(SIDE_BY_SIDE).collect().await;
         Ok(entries.into_iter().filter(|e| !matches!(e.read, Ok(Read::Absent { .. }))).collect())
+    }
+
+    async fn names(&self) -> Result<BTreeSet<EnvironmentName>> {
+        Ok(self.folders().await?.into_iter().collect())
     }
 
     fn place(&self, key: &Key) -> String {

@@ -85,6 +85,9 @@ impl Store for Losing {
     async fn claims(&self) -> Result<Vec<Entry>> {
         self.inner.claims().await
     }
+    async fn names(&self) -> Result<BTreeSet<EnvironmentName>> {
+        self.inner.names().await
+    }
     fn place(&self, key: &Key) -> String {
         self.inner.place(key)
     }
@@ -349,6 +352,7 @@ pub(crate) async fn a_listing_is_complete(under_test: &impl UnderTest) {
         .for_each(async |_| ())
         .await;
     assert_eq!(listed(store).await, names);
+    assert_eq!(store.names().await.unwrap(), names.iter().map(|text| name(text)).collect());
     for Entry { name, read } in store.claims().await.unwrap() {
         assert_eq!(read.unwrap().document(), Some(&says(name.as_ref())));
     }
@@ -378,6 +382,9 @@ pub(crate) async fn a_listing_has_no_other_documents_and_no_removed_ones(under_t
     let version = create(&*store, &claim("past"), &says("past")).await;
     store.remove(&claim("past"), &version).await.unwrap();
     assert_eq!(listed(&*store).await, BTreeSet::from(["live".to_owned()]));
+    // But whoever has any document is named, claimed or not.
+    let named = store.names().await.unwrap();
+    assert!(named.is_superset(&BTreeSet::from([name("past"), name("live")])), "{named:?}");
 }
 
 pub(crate) async fn a_listing_of_an_empty_place_is_empty(under_test: &impl UnderTest) {

@@ -70,6 +70,7 @@ mod settings_providers;
 mod sources;
 mod stand;
 mod stores;
+mod sweep;
 mod taking;
 mod template;
 mod terminal;

@@ -10,9 +10,11 @@ use berth::{
     documents::{Store, claims::Fence},
     domain::{
         diagnosis::Snapshot,
+        names::ContextName,
         plan::StepName,
         pool::Block,
         scope::{Commit, Hosts, Scope, Target},
+        sweep::Trace,
     },
     progress::{Progress, Wait},
     providers::{Access, Guard, Here, Inside, Provider},
@@ -127,6 +129,9 @@ impl Provider for Opened {
     }
     async fn inside(&self, _: &Scope) -> Result<Inside> {
         Ok(Inside::Open(self.0.clone()))
+    }
+    async fn traces(&self, _: Option<&ContextName>) -> Result<Vec<Trace>> {
+        panic!("no sweep looks here")
     }
     async fn snapshot(&self, _: &Scope) -> Result<Snapshot> {
         Ok(Snapshot::default())

@@ -13,7 +13,7 @@ use berth::{
     documents::{Document, Entry, Key, NotWritten, Read, Store, Version},
     domain::{
         history::{COMMITS, History},
-        names::HeadSha,
+        names::{EnvironmentName, HeadSha},
         results::Results,
     },
     errors,
@@ -40,7 +40,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -264,6 +264,9 @@ impl Store for Awkward {
     }
     async fn claims(&self) -> Result<Vec<Entry>> {
         self.inner.claims().await
+    }
+    async fn names(&self) -> Result<BTreeSet<EnvironmentName>> {
+        self.inner.names().await
     }
     fn place(&self, key: &Key) -> String {
         self.inner.place(key)

@@ -10,6 +10,7 @@ use crate::{
     },
 };
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// A pull request as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +153,27 @@ impl GitHub {
             labels: raw.labels.into_iter().map(|label| label.name).collect(),
             author: raw.user.map(|account| account.login),
         }))
+    }
+
+    /// All that are open, each with the commit that its branch has.
+    pub async fn open_pulls(&self, repo: &RepoName) -> Result<BTreeMap<PrNumber, HeadSha>, Failure> {
+        #[derive(Deserialize)]
+        struct Listed {
+            number: PrNumber,
+            state: RawState,
+            head: Head,
+        }
+        #[derive(Deserialize)]
+        struct Head {
+            sha: HeadSha,
+        }
+        let doing = format!("list the open pull requests of {repo}");
+        // The oldest first: what is opened meanwhile comes last.
+        let asked = Asked::read(repo, &["pulls"], doing);
+        let asked = asked.with("state", "open").with("sort", "created").with("direction", "asc");
+        let listed = self.all::<Listed, _>(asked, |listed| listed.number).await?;
+        let open = listed.into_iter().filter(|listed| matches!(listed.state, RawState::Open));
+        Ok(open.map(|listed| (listed.number, listed.head.sha)).collect())
     }
 
     /// The files that it changes.

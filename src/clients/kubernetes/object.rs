@@ -5,10 +5,11 @@
 
 use super::{
     Denial,
-    manifest::{CLAIM, ENVIRONMENT, GENERATION},
+    manifest::{CLAIM, ENVIRONMENT, GENERATION, HOLDER},
 };
 use crate::domain::{
     claim::ObjectName,
+    holder::Holder,
     names::{EnvironmentName, Generation},
 };
 use serde_json::{Value, json};
@@ -76,6 +77,21 @@ impl Object {
     /// Whether it is on its way out.
     pub fn is_ending(&self) -> bool {
         self.value["metadata"]["deletionTimestamp"].is_string()
+    }
+
+    /// Whose it says that it is.
+    pub fn environment(&self) -> Option<EnvironmentName> {
+        self.value["metadata"]["labels"][ENVIRONMENT].as_str()?.parse().ok()
+    }
+    /// For whom that is, as whoever made it wrote there.
+    pub fn holder(&self) -> Option<Holder> {
+        serde_json::from_str(self.value["metadata"]["annotations"][HOLDER].as_str()?).ok()
+    }
+    /// Who keeps it, though it is to go.
+    pub fn held_by(&self) -> Option<String> {
+        let finalizers = self.value["metadata"]["finalizers"].as_array()?;
+        let names: Vec<&str> = finalizers.iter().filter_map(Value::as_str).collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// By its labels, exactly.

@@ -7,11 +7,19 @@ use super::{
     Denial, Kubernetes, Listing, Seen,
     failed::Failed,
     list,
+    manifest::ENVIRONMENT,
     object::Object,
     observe::{Look, When, requests},
     watch::Watched,
 };
-use crate::{domain::claim::ObjectName, progress::Wait};
+use crate::{
+    domain::{
+        claim::{Elsewhere, ObjectName},
+        names::ContextName,
+        sweep::Trace,
+    },
+    progress::Wait,
+};
 use anyhow::Result;
 use futures::future::join_all;
 use kube::api::ListParams;
@@ -40,6 +48,10 @@ impl Area {
     pub fn within(self, namespace: impl Into<String>) -> Self {
         Self { namespace: Some(namespace.into()), ..self }
     }
+    /// Those of environments.
+    pub fn marked(self) -> Self {
+        self.labelled(ENVIRONMENT)
+    }
     /// With these labels.
     pub fn labelled(self, labels: impl Into<String>) -> Self {
         Self { labels: Some(labels.into()), ..self }
@@ -67,6 +79,21 @@ impl Survey {
     /// What was there.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.seen.iter().filter_map(Seen::object)
+    }
+
+    /// Which of it is of an environment of ours, by its labels; the context is that of this cluster.
+    pub fn traces(&self, context: Option<&ContextName>) -> Vec<Trace> {
+        let trace = |object: &Object| {
+            Some(Trace {
+                name: object.environment()?,
+                holder: object.holder(),
+                what: object.name().to_string(),
+                id: object.uid().to_owned(),
+                object: Some(Elsewhere { context: context.cloned(), object: object.name().clone() }),
+                held_by: object.held_by().filter(|_| object.is_ending()),
+            })
+        };
+        self.objects().filter_map(trace).collect()
     }
 
     /// Wakes on the first change to the kind after this look, and where there is no such kind, once there is.

@@ -1,33 +1,57 @@
-//! `berth sweep`: what became of every claim.
+//! `berth sweep`: what was read, what is meant by it, and what became of it.
 //!
-//! Must never: end well where one of them did not.
+//! Must never: end well where one of them did not, or where it had to stop.
 
 use super::{Answer, run, shown};
 use crate::{
     cli::Output,
-    domain::report::{Outcome, Report},
+    domain::{
+        report::{Outcome, Report},
+        sweep::{Action, Fuse, Line, Plan},
+        swept::Blown,
+    },
+    engine::{Counts, Mode, Sweep},
     errors::Exit,
 };
 use anyhow::Result;
+use serde::Serialize;
 use std::fmt::Write as _;
 
-/// All of them, and the worst of their ends.
-pub(crate) fn answer(reports: &[Report], output: Output) -> Result<Answer> {
-    let data = shown(output, &reports, || {
-        let width =
-            reports.iter().map(|report| report.environment.to_string().len()).max().unwrap_or_default();
-        let mut text = String::new();
-        for report in reports {
-            let (word, why) = told(report);
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{word:<12} {:<width$}  {why}", report.environment.to_string());
-        }
-        text
-    })?;
-    let ends = reports.iter().map(|report| report.outcome.as_ref().map_or(Exit::Unknown, run::exit));
+#[derive(Serialize)]
+struct Answered<'a> {
+    read: Counts,
+    #[serde(flatten)]
+    plan: &'a Plan,
+    fuse: Fuse,
+    dry_run: bool,
+    /// What became of those of which something did.
+    reports: Vec<&'a Report>,
+}
+
+/// All of it, and the worst of the ends.
+pub(crate) fn answer(sweep: &Sweep, output: Output) -> Result<Answer> {
+    let Sweep { read, plan, fuse, ended, mode } = sweep;
+    let answered = Answered {
+        read: *read,
+        plan,
+        fuse: *fuse,
+        dry_run: *mode == Mode::DryRun,
+        reports: ended.values().collect(),
+    };
+    let data = shown(output, &answered, || table(sweep))?;
+    let said = match plan.blown {
+        Some(Blown { removals, of }) => format!(
+            "the fuse has blown: it would remove {removals} of {of}, and has removed none of them\n  | hint: look at \
+             the table above; `berth sweep --limit {removals}` goes ahead, if that is right"
+        ),
+        None => String::new(),
+    };
+    let ends = ended.values().map(|report| report.outcome.as_ref().map_or(Exit::Unknown, run::exit));
+    let unread = plan.lines.iter().filter(|line| line.action == Action::Unknown).map(|_| Exit::Unknown);
+    let blown = plan.blown.map(|_| Exit::Failed);
+    let all = ends.chain(unread).chain(blown);
     // What was overtaken is in newer hands.
-    let bad = ends.filter(|end| !matches!(end, Exit::Done | Exit::Superseded)).max_by_key(|end| rank(*end));
-    let said = format!("claims looked at: {}", reports.len());
+    let bad = all.filter(|end| !matches!(end, Exit::Done | Exit::Superseded)).max_by_key(|end| rank(*end));
     Ok(Answer { data, said, end: Ok(bad.unwrap_or(Exit::Done)) })
 }
 
@@ -40,20 +64,64 @@ fn rank(exit: Exit) -> u8 {
     }
 }
 
-fn told(report: &Report) -> (&'static str, String) {
-    let Some(outcome) = &report.outcome else { return ("unknown", String::new()) };
-    let why = match outcome {
+fn table(sweep: &Sweep) -> String {
+    let Sweep { read, plan, fuse, ended, mode } = sweep;
+    let Counts { claims, objects, pool_entries, open_pull_requests } = read;
+    let mut text = format!(
+        "read completely: {claims} claims, {objects} objects, {pool_entries} pool entries, {open_pull_requests} open pull \
+         requests\n"
+    );
+    let width = plan.lines.iter().map(|line| line.what.chars().count()).max().unwrap_or_default().max(4);
+    // Writing to a String cannot fail.
+    if !plan.lines.is_empty() {
+        let _ = writeln!(text, "{:<7} {:<width$}  WHY", "ACTION", "WHAT");
+    }
+    for (number, Line { action, what, why, .. }) in plan.lines.iter().enumerate() {
+        let came = ended.get(&number).map_or(String::new(), |report| format!(" -> {}", came(report)));
+        let _ = writeln!(text, "{:<7} {what:<width$}  {why}{came}", word(*action));
+    }
+    let removals = match plan.removals {
+        1 => "1 removal".to_owned(),
+        more => format!("{more} removals"),
+    };
+    let changed = match (mode, plan.blown) {
+        (Mode::DryRun, _) => "; nothing was changed",
+        (Mode::Do, Some(_)) => "; it has blown, and none of them was removed",
+        (Mode::Do, None) => "",
+    };
+    let Fuse { limit, percent } = fuse;
+    let _ = writeln!(text, "{removals} of {} (fuse: {limit} or {percent} %){changed}", plan.of);
+    text
+}
+
+fn word(action: Action) -> &'static str {
+    match action {
+        Action::Unknown => "unknown",
+        Action::Remove => "remove",
+        Action::Resume => "resume",
+        Action::Free => "free",
+        Action::Close => "close",
+        Action::Reopen => "reopen",
+        Action::Start => "start",
+        Action::Warn => "warn",
+        Action::Mark => "mark",
+        Action::Keep => "keep",
+        Action::Report => "report",
+    }
+}
+
+/// What became of one, in a line.
+fn came(report: &Report) -> String {
+    let Some(outcome) = &report.outcome else { return "unknown".to_owned() };
+    match outcome {
         Outcome::Nothing { why } | Outcome::Unconcerned { why } => why.clone(),
         Outcome::Unknown { why, .. } | Outcome::Failed { why, .. } | Outcome::Refused { why } => {
-            why.lines().next().unwrap_or_default().to_owned()
+            format!("{}: {}", outcome.word(), why.lines().next().unwrap_or_default())
         }
-        Outcome::Closing { until, .. } => format!("until {until}"),
-        Outcome::Removed { free_at: Some(at) } => format!("its addresses are free at {at}"),
-        _ => String::new(),
-    };
-    let word = match outcome {
-        Outcome::Unconcerned { .. } | Outcome::Closing { .. } => "keep",
-        other => other.word(),
-    };
-    (word, why)
+        Outcome::Closing { .. } => "closing".to_owned(),
+        Outcome::Removed { free_at: Some(at) } => {
+            format!("removed, its addresses are free at {}", at.strftime("%H:%M UTC"))
+        }
+        other => other.word().to_owned(),
+    }
 }

@@ -26,8 +26,10 @@ use crate::{
         claim::{ObjectName, Removal},
         diagnosis::Snapshot,
         holder::Holder,
+        names::ContextName,
         plan::StepName,
         scope::{Hosts, Scope},
+        sweep::Trace,
     },
     errors::{Exit, UserError},
     progress::{Progress, Wait},
@@ -185,6 +187,14 @@ impl Provider for CapiK3s {
 
     async fn inside(&self, scope: &Scope) -> Result<Inside> {
         self.entrance.way(&self.management, scope).await.map(Inside::from)
+    }
+
+    async fn traces(&self, context: Option<&ContextName>) -> Result<Vec<Trace>> {
+        // All that is made stands in a namespace of its own, or below a Cluster.
+        let kinds = [("v1", "Namespace"), ("cluster.x-k8s.io/v1beta2", "Cluster")];
+        let areas = kinds.map(|(api_version, kind)| Area::of(api_version, kind).marked());
+        let surveys = try_join_all(areas.iter().map(|area| self.management.survey(area))).await?;
+        Ok(surveys.iter().flat_map(|survey| survey.traces(context)).collect())
     }
 
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot> {

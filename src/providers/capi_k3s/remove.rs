@@ -5,7 +5,7 @@
 
 use super::{super::Here, is_ending};
 use crate::{
-    clients::kubernetes::{Area, Deletion, Dependents, Kubernetes, Seen},
+    clients::kubernetes::{Area, Deletion, Dependents, Kubernetes, Object, Seen},
     domain::{claim::ObjectName, scope::Scope},
     errors::{Exit, UserError},
     progress::Progress,
@@ -82,12 +82,6 @@ fn machines(scope: &Scope) -> Area {
 
 /// Who keeps it, if anybody says so.
 fn held(seen: &Seen) -> String {
-    let finalizers = seen.object().map(|object| &object.value()["metadata"]["finalizers"]);
-    let names: Vec<&str> = finalizers
-        .and_then(|all| all.as_array())
-        .into_iter()
-        .flatten()
-        .filter_map(|one| one.as_str())
-        .collect();
-    if names.is_empty() { String::new() } else { format!(" ({} holds it)", names.join(", ")) }
+    let by = seen.object().and_then(Object::held_by);
+    by.map_or(String::new(), |by| format!(" ({by} holds it)"))
 }

@@ -5,15 +5,19 @@
 //! more; read a Secret of Argo CD's; hand over more of the app's Application than what is to be deployed.
 
 use crate::{
-    clients::kubernetes::{
-        Clusters, Deletion, Dependents, Kubernetes, Seen,
-        manifest::Manifest,
-        readiness::{Readiness, readiness},
+    clients::{
+        Failure, Kind,
+        kubernetes::{
+            Area, Clusters, Deletion, Dependents, Kubernetes, Seen,
+            manifest::Manifest,
+            readiness::{Readiness, readiness},
+        },
     },
     domain::{
         kubeconfig,
         names::{ContextName, EnvironmentName},
         removal::{Elsewhere, ObjectName},
+        sweep::Trace,
     },
     errors::{Exit, UserError},
     progress::Progress,
@@ -58,6 +62,23 @@ impl HandOver {
     fn object(&self, api_version: &str, kind: &str, name: String) -> ObjectName {
         let namespace = Some(self.namespace.to_string());
         ObjectName { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name }
+    }
+
+    /// The Applications of environments. Registrations lie among Secrets that nobody gives us a right to list; each goes with
+    /// its Application.
+    pub(super) async fn traces(&self) -> Result<Vec<Trace>> {
+        let argo_cd = self.clusters.open(self.context.as_ref()).await?;
+        let area =
+            Area::of("argoproj.io/v1alpha1", "Application").within(self.namespace.to_string()).marked();
+        match argo_cd.survey(&area).await {
+            Ok(survey) => Ok(survey.traces(self.context.as_ref())),
+            // Where nothing is handed over nobody has given a right to look.
+            Err(error) if Failure::of(&error) == Kind::Refused => {
+                tracing::info!("what is left with Argo CD is not known: {error:#}");
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What is to be deployed, as the app says; where, only as far as the namespace.

@@ -7,7 +7,7 @@ use berth::{
 };
 use jiff::Timestamp;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::poll_fn,
     sync::{Arc, Mutex},
     task::Poll,
@@ -156,6 +156,10 @@ impl Store for Port {
             entries.push(Entry { name, read });
         }
         Ok(entries)
+    }
+    async fn names(&self) -> anyhow::Result<BTreeSet<EnvironmentName>> {
+        let Answer::Names(names) = self.ask(Request::Names).await else { unreachable!("names were asked") };
+        Ok(names.into_iter().collect())
     }
     fn place(&self, key: &Key) -> String {
         key.path()

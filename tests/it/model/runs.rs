@@ -103,6 +103,9 @@ impl Held {
             async fn claims(&self) -> anyhow::Result<Vec<Entry>> {
                 unreachable!("a mint lists nothing")
             }
+            async fn names(&self) -> anyhow::Result<BTreeSet<EnvironmentName>> {
+                unreachable!("a mint lists nothing")
+            }
             fn place(&self, key: &Key) -> String {
                 key.path()
             }

@@ -1,0 +1,91 @@
+//! What a sweep leaves for the next one, and for those who wait for it: when it was, what it has marked, and what keeps it
+//! from its work. Pure.
+//!
+//! Must never: be taken for what is: it says what was seen then.
+
+use super::names::EnvironmentName;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Of the document's schema.
+pub const SCHEMA: u32 = 1;
+/// After so long without a sweep somebody should look why.
+const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
+/// So many are told by name; a marked one more is a marked one less that can go with the next sweep.
+const MOST: usize = 1000;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Swept {
+    schema: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// What is ours and claimed by nobody.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<EnvironmentName, Mark>,
+    /// It would have removed too many, so it has removed none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blown: Option<Blown>,
+    /// What does not go away, since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stuck: BTreeMap<EnvironmentName, Timestamp>,
+}
+
+/// What was seen of one environment that nobody claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// By which sweep first.
+    pub since: Timestamp,
+    /// Each thing, so that another one of the same environment is not taken for it.
+    pub seen: BTreeSet<String>,
+}
+
+/// A fuse that has blown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blown {
+    /// So many were to be removed.
+    pub removals: usize,
+    /// Of so many.
+    pub of: usize,
+}
+
+impl Swept {
+    /// A sweep of this time, which keeps as many marks as a document has room for.
+    pub fn new(at: Timestamp, marks: BTreeMap<EnvironmentName, Mark>, blown: Option<Blown>) -> Self {
+        let marks = marks.into_iter().take(MOST).collect();
+        Self { schema: SCHEMA, at, marks, blown, stuck: BTreeMap::new() }
+    }
+
+    /// Whether this version knows what it says.
+    pub fn is_known(&self) -> bool {
+        self.schema <= SCHEMA
+    }
+
+    /// What whoever waits for the sweep should know of it; `None`: it does its work.
+    pub fn trouble(last: Option<&Self>, now: Timestamp) -> Option<String> {
+        let Some(last) = last else {
+            return Some(
+                "no sweep has ever run here, so nothing goes by itself: is one scheduled?".to_owned(),
+            );
+        };
+        if now.duration_since(last.at) > OVERDUE {
+            let ago = super::time::span(now.duration_since(last.at).as_secs_f64());
+            return Some(format!(
+                "the last sweep ran {ago} ago, so nothing goes by itself: is it still scheduled?"
+            ));
+        }
+        if let Some(Blown { removals, of }) = last.blown {
+            return Some(format!(
+                "the last sweep would have removed {removals} of {of}, and has stopped there: somebody must look, \
+                 `berth sweep --dry-run` says what it means"
+            ));
+        }
+        match last.stuck.len() {
+            0 => None,
+            1 => Some("one environment does not go away; the sweep tells what keeps it".to_owned()),
+            stuck => Some(format!("{stuck} environments do not go away; the sweep tells what keeps them")),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Everything at once: what is past its time goes, what a dead run has left half done is brought to its end, and what nobody
+//! claims any more is found.
+//!
+//! It reads all, means something by it (`domain/sweep.rs`), and does each thing as an event of its own, which reads claim and
+//! pull request once more. Nothing is brought up by it. Must never: let one that fails keep the others; remove anything once
+//! the fuse has blown.
+
+mod act;
+mod read;
+
+use super::Engine;
+use crate::{
+    documents::{Document, Key, NotWritten, write_surely},
+    domain::{
+        claim::{ProviderKind, Removal},
+        holder::Holder,
+        names::{ContextName, EnvironmentName},
+        report::{Outcome, Report},
+        sweep::{Action, Fuse, Line, On, Plan, Rules, plan},
+        swept::Swept,
+    },
+    errors::{Exit, UserError},
+    steps::Step,
+};
+use anyhow::{Context as _, Result};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// So many at the same time.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Looks at all environments of a store.
+pub struct Sweeper {
+    /// Does what is meant.
+    pub engine: Engine,
+    /// Where environments may be.
+    pub grounds: Vec<Ground>,
+    /// How long before its end people are warned.
+    pub warn: SignedDuration,
+    /// After how long without a word something counts as stuck.
+    pub stuck: SignedDuration,
+    /// What it may remove.
+    pub fuse: Fuse,
+}
+
+/// One way in which environments are made real, and where.
+pub struct Ground {
+    /// As people call it.
+    pub name: String,
+    /// How.
+    pub provider: ProviderKind,
+    /// In which cluster.
+    pub context: Option<ContextName>,
+    /// What is done there.
+    pub steps: Vec<Box<dyn Step>>,
+    /// What would be made there for a holder.
+    pub removal: Box<dyn Fn(&Holder) -> Result<Removal>>,
+}
+
+/// Whether what is meant is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Do,
+    /// It is only said: nothing is written, be it a mark.
+    DryRun,
+}
+
+/// How much was read, all of it completely.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Claims.
+    pub claims: usize,
+    /// Objects that bear our marks.
+    pub objects: usize,
+    /// Entries of the pool.
+    pub pool_entries: usize,
+    /// Pull requests that are open.
+    pub open_pull_requests: usize,
+}
+
+/// What a sweep came to.
+#[derive(Debug)]
+pub struct Sweep {
+    /// What was read.
+    pub read: Counts,
+    /// What was meant.
+    pub plan: Plan,
+    /// What it might remove.
+    pub fuse: Fuse,
+    /// What became of each that was done, by the number of its line.
+    pub ended: BTreeMap<usize, Report>,
+    /// Whether anything was.
+    pub mode: Mode,
+}
+
+impl Sweeper {
+    /// Once. `stop` ends with the number of the signal that ends it.
+    pub async fn sweep(&self, mode: Mode, stop: impl Future<Output = u8>) -> Result<Sweep> {
+        let stop = futures::FutureExt::shared(stop);
+        let clock = &self.engine.protocol.pools.clock;
+        let (found, read) = tokio::select! {
+            biased;
+            signal = stop.clone() => return Err(super::Declined(Outcome::Interrupted { signal }).into()),
+            found = self.read() => found.context("nothing was swept")?,
+        };
+        let (now, terms) = (clock.now(), &self.engine.protocol.terms);
+        let rules = Rules { terms, warn: self.warn, stuck: self.stuck, fuse: self.fuse };
+        let plan = plan(&found, &rules, now);
+        let mut sweep = Sweep { read, plan, fuse: self.fuse, ended: BTreeMap::new(), mode };
+        if mode == Mode::DryRun {
+            return Ok(sweep);
+        }
+        // Before anything is done: a sweep that is killed has marked all the same.
+        let mut swept = Swept::new(now, sweep.plan.marks.clone(), sweep.plan.blown);
+        self.leave(&swept).await?;
+        sweep.ended = self.act(&sweep.plan, stop).await;
+        swept.stuck =
+            self.stuck(&sweep, &found.claims.iter().map(|claim| (claim.name(), claim)).collect(), now);
+        if !swept.stuck.is_empty() {
+            self.leave(&swept).await?;
+        }
+        Ok(sweep)
+    }
+
+    /// What was to go for long, and has not gone now either.
+    fn stuck(
+        &self,
+        sweep: &Sweep,
+        claims: &BTreeMap<EnvironmentName, &crate::domain::claim::Claim>,
+        now: Timestamp,
+    ) -> BTreeMap<EnvironmentName, Timestamp> {
+        let lines = sweep.plan.lines.iter().enumerate();
+        let stuck = lines.filter_map(|(number, Line { action, on, .. })| {
+            let (Action::Resume, On::Claimed(holder)) = (action, on) else { return None };
+            let ended = sweep.ended.get(&number)?.outcome.as_ref();
+            let has_gone = matches!(ended, Some(Outcome::Removed { .. } | Outcome::Superseded));
+            let since = claims.get(&holder.name())?.draining_since()?;
+            let is_long = since.saturating_add(self.stuck).is_ok_and(|at| at <= now);
+            (!has_gone && is_long).then(|| (holder.name(), since))
+        });
+        stuck.collect()
+    }
+
+    /// For the next sweep, and for those who wait. Of two at once, the later one counts.
+    async fn leave(&self, swept: &Swept) -> Result<()> {
+        let Ok(Value::Object(document)) = serde_json::to_value(swept) else {
+            unreachable!("a struct of plain data serialises to an object")
+        };
+        let (pools, store) = (&self.engine.protocol.pools, self.engine.protocol.pools.claims.store());
+        let what = store.place(&Key::Sweep);
+        let attempt = async || {
+            let read = store.read(&Key::Sweep).await?;
+            known(read.document(), &what)?;
+            match write_surely(store, &Key::Sweep, &document, read.version()).await {
+                Ok(_) => Ok(Some(())),
+                Err(NotWritten::Conflict) => Ok(None),
+                Err(NotWritten::Unknown(error)) => Err(error),
+            }
+        };
+        self.engine.patiently(async || pools.pace.until_written(&pools.clock, &what, attempt).await).await
+    }
+}
+
+/// What the last sweep has left; one of a newer version is not written over.
+fn known(document: Option<&Document>, place: &str) -> Result<Option<Swept>> {
+    let Some(document) = document else { return Ok(None) };
+    let newer = || {
+        UserError::new(Exit::Unknown, format!("{place} is nothing that this version of berth can read"))
+            .hint("a newer one may have written it: sweep by that; else look at it, and remove it")
+    };
+    let swept: Swept = serde_json::from_value(Value::Object(document.clone())).with_context(newer)?;
+    if swept.is_known() { Ok(Some(swept)) } else { Err(newer().into()) }
+}
+
+impl Engine {
+    /// When the last sweep was, and what it has met; `None`: there was none.
+    pub async fn swept(&self) -> Result<Option<Swept>> {
+        let store = self.protocol.pools.claims.store();
+        let read = self.patiently(async || store.read(&Key::Sweep).await).await?;
+        known(read.document(), &store.place(&Key::Sweep))
+    }
+}

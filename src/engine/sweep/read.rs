@@ -1,0 +1,147 @@
+//! All that a sweep rests on, read side by side.
+//!
+//! Must never: take a list of which a part is missing for the whole; lose that something could not be read.
+
+use super::{Counts, Sweeper};
+use crate::{
+    documents::claims::Listed,
+    domain::{
+        claim::{Claim, Removal},
+        holder::Holder,
+        intent::Wanted,
+        names::EnvironmentName,
+        sweep::{Found, Trace},
+    },
+    errors::explain,
+    steps::Field,
+};
+use anyhow::Result;
+use futures::{
+    StreamExt as _, TryStreamExt as _,
+    future::{try_join_all, try_join3},
+    stream,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Sweeper {
+    pub(super) async fn read(&self) -> Result<(Found, Counts)> {
+        let (engine, pools) = (&self.engine, &self.engine.protocol.pools);
+        let (store, began) = (pools.claims.store(), pools.clock.now());
+        let documents = try_join3(
+            engine.patiently(async || pools.claims.list().await),
+            engine.patiently(async || pools.look().await),
+            engine.swept(),
+        );
+        let ((listed, pool, last), names) =
+            futures::future::try_join(documents, engine.patiently(async || store.names().await)).await?;
+        let (mut claims, mut unreadable) = (Vec::new(), BTreeMap::new());
+        for Listed { name, claim } in listed {
+            match claim {
+                Ok(claim) => claims.push(claim),
+                Err(error) => drop(unreadable.insert(name, explain(&error))),
+            }
+        }
+        let claimed: BTreeSet<EnvironmentName> =
+            claims.iter().map(Claim::name).chain(unreadable.keys().cloned()).collect();
+        let unclaimed = &names - &claimed;
+        let (mut traces, mut looked, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+        for ground in &self.grounds {
+            match self.traces(ground, &unclaimed).await {
+                Ok(found) => {
+                    traces.extend(found);
+                    looked.push((ground.provider, ground.context.clone()));
+                }
+                Err(error) => unseen.push((ground.name.clone(), explain(&error))),
+            }
+        }
+        let mut known = BTreeSet::new();
+        traces.retain(|trace: &Trace| known.insert((trace.what.clone(), trace.id.clone())));
+        let objects = traces.iter().filter(|trace| trace.object.is_some()).count();
+        let since = self.claimed_since(&traces, &claimed).await?;
+        traces.retain(|trace| !since.contains(&trace.name));
+        let entries: Vec<_> = pool.entries().collect();
+        let counts = Counts {
+            claims: claims.len() + unreadable.len(),
+            objects,
+            pool_entries: entries.len(),
+            open_pull_requests: 0,
+        };
+        let is_claimed = |name: &str| claimed.iter().chain(&since).any(|known| known.as_ref() == name);
+        let foreign = entries.iter().filter(|(_, name)| !is_claimed(name)).cloned().collect();
+        let (wanted, pulls) = self.wanted(&claims, &traces, &claimed).await;
+        let found = Found { claims, unreadable, traces, foreign, wanted, began, last, looked, unseen };
+        Ok((found, Counts { open_pull_requests: pulls, ..counts }))
+    }
+
+    /// What bears our marks in one place.
+    async fn traces(
+        &self,
+        ground: &super::Ground,
+        unclaimed: &BTreeSet<EnvironmentName>,
+    ) -> Result<Vec<Trace>> {
+        let engine = &self.engine;
+        let removal = Removal {
+            provider: ground.provider,
+            context: ground.context.clone(),
+            objects: Vec::new(),
+            elsewhere: Vec::new(),
+            hosts: Vec::new(),
+        };
+        let provider = engine.patiently(async || engine.providers.of(&removal).await).await?;
+        let field = Field {
+            provider: &*provider,
+            context: ground.context.as_ref(),
+            store: engine.protocol.pools.claims.store(),
+            unclaimed,
+        };
+        let each = ground.steps.iter().map(|step| engine.patiently(async || step.traces(&field).await));
+        Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+
+    /// Who has been claimed since the claims were listed, so that what is just being made is nobody's orphan.
+    async fn claimed_since(
+        &self,
+        traces: &[Trace],
+        claimed: &BTreeSet<EnvironmentName>,
+    ) -> Result<BTreeSet<EnvironmentName>> {
+        let (engine, claims) = (&self.engine, &self.engine.protocol.pools.claims);
+        let names: BTreeSet<&EnvironmentName> = traces.iter().map(|trace| &trace.name).collect();
+        let names = names.into_iter().filter(|name| !claimed.contains(*name));
+        let looks = names.map(async |name| {
+            let basis = engine.patiently(async || claims.read(name).await).await?;
+            Ok::<_, anyhow::Error>(basis.claim().map(|_| name.clone()))
+        });
+        let looks: Vec<_> = stream::iter(looks).buffered(super::SIDE_BY_SIDE).try_collect().await?;
+        Ok(looks.into_iter().flatten().collect())
+    }
+
+    /// What everybody wants, who has a claim or has left something.
+    async fn wanted(
+        &self,
+        claims: &[Claim],
+        traces: &[Trace],
+        claimed: &BTreeSet<EnvironmentName>,
+    ) -> (BTreeMap<EnvironmentName, Result<Wanted, String>>, usize) {
+        let mut all: Vec<(Holder, Option<&Claim>)> =
+            claims.iter().map(|claim| (claim.holder().clone(), Some(claim))).collect();
+        let (mut orphans, mut nobodys) = (BTreeMap::new(), BTreeSet::new());
+        for trace in traces.iter().filter(|trace| !claimed.contains(&trace.name)) {
+            let holder = trace.holder.clone().filter(|holder| holder.name() == trace.name);
+            match holder {
+                Some(holder @ (Holder::PullRequest(_) | Holder::MergeGroup { .. })) => {
+                    orphans.insert(trace.name.clone(), holder);
+                }
+                // Nobody but its claim has said that it is wanted.
+                _ => drop(nobodys.insert(trace.name.clone())),
+            }
+        }
+        nobodys.retain(|name| !orphans.contains_key(name));
+        all.extend(orphans.into_values().map(|holder| (holder, None)));
+        let surveyed = self.engine.wishes.of_all(&all).await;
+        let told = |wanted: Result<Wanted>| wanted.map_err(|error| explain(&error));
+        let mut wanted: BTreeMap<_, _> =
+            surveyed.wanted.into_iter().map(|(name, wanted)| (name, told(wanted))).collect();
+        wanted.extend(nobodys.into_iter().map(|name| (name, Ok(Wanted::Down))));
+        (wanted, surveyed.pulls)
+    }
+}
