@@ -68,7 +68,7 @@ pub(crate) async fn action(global: &Global, environment: &Environment, output: O
         Ended::All(sweep) => {
             let answer = command::swept::answer(&sweep, output)?;
             if let Some(file) = &stage.job.summary {
-                fs::write(file, markdown::listing(&format!("Swept: {}", answer.said), &answer.data))
+                fs::write(file, markdown::listing(&command::swept::heading(&sweep), &answer.data))
                     .with_context(|| format!("write the summary in {}", file.display()))?;
             }
             Ok(answer)

@@ -329,11 +329,14 @@ impl Judge<'_> {
         let first = traces.first().map_or(String::new(), |trace| trace.what.clone());
         let what = match traces.len() {
             0 | 1 => first,
-            more => format!("{first} and {} more of {name}", more - 1),
+            more => format!("{first} and {} more", more - 1),
         };
+        if traces.iter().any(|trace| trace.holder.as_ref().is_some_and(|holder| holder.name() != *name)) {
+            let why = "its marks contradict each other: left alone".to_owned();
+            return line(Action::Report, what, why, On::Nothing);
+        }
         let holder = traces.iter().find_map(|trace| trace.holder.clone());
-        let holder =
-            holder.filter(|holder| holder.name() == *name).unwrap_or_else(|| Holder::Named(name.clone()));
+        let holder = holder.unwrap_or_else(|| Holder::Named(name.clone()));
         let wanted = self.found.wanted.get(name);
         let seen = traces.iter().map(|trace| format!("{} {}", trace.what, trace.id)).collect();
         let mark = self.agrees(name, seen);

@@ -607,7 +607,7 @@ fn a_release_never_takes_from_a_claim() {
 fn the_help_reads_well() {
     let user = User::new();
     let help = user.berth(&["--help"]);
-    insta::assert_snapshot!(help.seen(), @r"
+    insta::assert_snapshot!(help.seen(), @r#"
     $ berth --help
     Gives every pull request its own Kubernetes environment and takes it away again
 
@@ -617,7 +617,7 @@ fn the_help_reads_well() {
       up          Bring an environment up, at the commit that its pull request has now
       down        Take an environment down: its grace begins, or it goes at once
       extend      Let an environment live longer
-      sweep       Look at all environments: what is past its time goes
+      sweep       Look at everything: what is past its time goes, and what nobody claims any more
       action      Do what a job's event leads to: the entry of the GitHub Action
       list        Show all environments
       show        Show one environment
@@ -645,7 +645,7 @@ fn the_help_reads_well() {
     Exit: 0 done; 1 the environment or its tests failed; 2 wrong call or configuration; 3 pool full;
           4 unknown: something could not be read or reached; 5 a newer event has taken over
     exit 0
-    ");
+    "#);
     insta::assert_snapshot!(user.berth(&["pool", "--help"]).seen(), @r"
     $ berth pool --help
     Hand out addresses and take them back

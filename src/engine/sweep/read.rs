@@ -66,8 +66,14 @@ impl Sweeper {
             pool_entries: entries.len(),
             open_pull_requests: 0,
         };
-        let is_claimed = |name: &str| claimed.iter().chain(&since).any(|known| known.as_ref() == name);
-        let foreign = entries.iter().filter(|(_, name)| !is_claimed(name)).cloned().collect();
+        // What is left of an environment goes with its entries, by its name.
+        let ours: BTreeSet<&str> = claimed
+            .iter()
+            .chain(&since)
+            .chain(traces.iter().map(|trace| &trace.name))
+            .map(AsRef::as_ref)
+            .collect();
+        let foreign = entries.iter().filter(|(_, name)| !ours.contains(name.as_str())).cloned().collect();
         let (wanted, pulls) = self.wanted(&claims, &traces, &claimed).await;
         let found = Found { claims, unreadable, traces, foreign, wanted, began, last, looked, unseen };
         Ok((found, Counts { open_pull_requests: pulls, ..counts }))

@@ -55,6 +55,19 @@ pub(crate) fn answer(sweep: &Sweep, output: Output) -> Result<Answer> {
     Ok(Answer { data, said, end: Ok(bad.unwrap_or(Exit::Done)) })
 }
 
+/// In a line, for who has time for no more.
+pub(crate) fn heading(sweep: &Sweep) -> String {
+    let removed =
+        sweep.ended.values().filter(|report| matches!(report.outcome, Some(Outcome::Removed { .. })));
+    match (sweep.plan.blown, removed.count()) {
+        (Some(Blown { removals, of }), _) => {
+            format!("Sweep stopped: it would remove {removals} of {of}, so somebody must look")
+        }
+        (None, 0) => format!("Swept: nothing removed, of {}", sweep.plan.of),
+        (None, removed) => format!("Swept: {removed} removed, of {}", sweep.plan.of),
+    }
+}
+
 /// What failed is worse than what could not be read.
 fn rank(exit: Exit) -> u8 {
     match exit {

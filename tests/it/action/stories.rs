@@ -69,9 +69,13 @@ fn what_was_closed_unheard_goes_with_the_sweep() {
     fs::write(bed.path("platform.yaml"), platform).unwrap();
     let swept = bed.acts(&Event::new("schedule", json!({"schedule": "17 * * * *"})));
     assert_eq!(swept.exit, 0, "{}", swept.log);
-    assert!(swept.log.contains("removed      acme/shop#42"), "{}", swept.log);
+    assert!(
+        swept.log.contains("remove  acme/shop#42  closed, and there is no grace -> removed"),
+        "{}",
+        swept.log
+    );
     assert_eq!(bed.document("pr-shop-42/claim"), None, "{}", swept.log);
-    assert!(swept.summary.contains("removed      acme/shop#42"), "{}", swept.summary);
+    assert!(swept.summary.contains("### Swept: 1 removed, of 1"), "{}", swept.summary);
     assert!(bed.comment().contains("### 🧹 Removed"), "{}", bed.comment());
 }
 
@@ -103,7 +107,11 @@ fn one_environment_that_may_not_be_deleted_does_not_keep_the_sweep_from_the_othe
     assert_ne!(swept.exit, 0, "{}", swept.log);
     assert!(bed.document("pr-shop-42/claim").is_some(), "{}", swept.log);
     assert_eq!(bed.document("pr-shop-43/claim"), None, "{}", swept.log);
-    assert!(swept.summary.contains("removed      acme/shop#43"), "{}", swept.summary);
+    assert!(
+        swept.summary.contains("remove  acme/shop#43  closed, and there is no grace -> removed"),
+        "{}",
+        swept.summary
+    );
 }
 
 #[test]

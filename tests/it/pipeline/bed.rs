@@ -25,7 +25,7 @@ use berth::{
         name_server::NameServer,
         report::{Outcome, Report},
     },
-    engine::{Engine, Event, Ids, Pace as Tries, Pulls, Retry},
+    engine::{Engine, Event, Ids, Mode, Pace as Tries, Pulls, Retry, Sweep, Sweeper},
     mask::Mask,
     rehearsal::{
         Server, World,
@@ -207,6 +207,12 @@ impl Bed {
         reopen(&self.served);
     }
 
+    /// The document is there no more, as after a removal.
+    pub(super) fn forget(&self, document: &str) {
+        let path = format!("{ROOT}/{document}");
+        self.world().vault.put(&path, crate::bed::document(json!({"_gone": true})));
+    }
+
     /// What was provisioned, each by its uid.
     pub(super) fn machines(&self) -> Vec<String> {
         let world = self.world();
@@ -306,6 +312,38 @@ impl Bed {
     }
 
     fn engine(&self, run: &str) -> Engine {
+        assemble::engine(&self.settings, &holder(), self.outside(run)).unwrap()
+    }
+
+    /// A sweep, to its end.
+    pub(super) fn sweep(&self, run: &str, mode: Mode) -> anyhow::Result<Sweep> {
+        self.sweeps(run, mode, |_| {})
+    }
+
+    /// With this changed of it.
+    pub(super) fn sweeps(
+        &self,
+        run: &str,
+        mode: Mode,
+        change: impl FnOnce(&mut Sweeper),
+    ) -> anyhow::Result<Sweep> {
+        let runtime = self.resting.process(run);
+        let swept = runtime.block_on(async {
+            let mut sweeper = assemble::sweeping(&self.settings, self.outside(run)).unwrap();
+            change(&mut sweeper);
+            let time = self.resting.pass(&self.served, &self.clock, 20);
+            tokio::select! {
+                swept = sweeper.sweep(mode, pending()) => swept,
+                () = self.served.gate.death(run) => Err(anyhow::anyhow!("killed")),
+                () = time => panic!("{run}: a wait that nothing wakes:\n{}", self.log()),
+            }
+        });
+        self.resting.ended(run);
+        runtime.shutdown_background();
+        swept
+    }
+
+    fn outside(&self, run: &str) -> Outside {
         let clock = self.clock.clone();
         let access = Access {
             address: self.served.url(Server::Vault),
@@ -325,7 +363,7 @@ impl Bed {
             Some(file) => Clusters::listed(vec![file.clone()], run, clock.clone()),
             None => Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone()),
         };
-        let outside = Outside {
+        Outside {
             store: Arc::new(VaultStore::new(vault.clone(), MOUNT, ROOT)),
             clusters: Arc::new(clusters),
             wishes: Arc::new(Pulls::all(github)),
@@ -346,8 +384,7 @@ impl Bed {
                 rehearsed: None,
                 clock: self.clock.clone(),
             },
-        };
-        assemble::engine(&self.settings, &holder(), outside).unwrap()
+        }
     }
 }
 

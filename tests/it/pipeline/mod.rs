@@ -11,3 +11,4 @@ mod invariants;
 mod outdated;
 mod resting;
 mod stories;
+mod sweep;

@@ -1,0 +1,196 @@
+//! The sweep on a world that is whole: what it takes away, what it leaves, and that nothing that could not be read takes
+//! anything away.
+
+use super::{
+    bed::{Bed, holder},
+    canonical::same,
+};
+use crate::bed::{ROOT, document};
+use berth::{
+    domain::{sweep::Line, swept::Blown},
+    engine::{Mode, Sweep},
+    rehearsal::{Request, gate::Verdict},
+};
+use serde_json::json;
+
+fn told(sweep: &Sweep) -> Vec<String> {
+    let line = |(number, line): (usize, &Line)| {
+        let came = sweep.ended.get(&number).and_then(|report| report.outcome.as_ref());
+        let came = came.map_or(String::new(), |outcome| format!(" -> {}", outcome.word()));
+        format!("{:?} {}{came}", line.action, line.what)
+    };
+    sweep.plan.lines.iter().enumerate().map(line).collect()
+}
+
+fn swept(bed: &Bed, run: &str) -> Vec<String> {
+    told(&bed.sweep(run, Mode::Do).unwrap())
+}
+
+/// Where an environment stands whose claim has been lost.
+fn lost() -> Bed {
+    let bed = Bed::standing();
+    bed.forget(&format!("{}/claim", holder().name()));
+    bed
+}
+
+/// As it is after an ordinary end, but for what the sweep itself leaves.
+fn gone(bed: &Bed) -> String {
+    bed.forget("berth/sweep");
+    bed.canonical()
+}
+
+#[test]
+fn what_a_lost_claim_leaves_behind_goes_by_two_sweeps_and_its_addresses_last() {
+    let clean = Bed::standing();
+    clean.end();
+    let bed = lost();
+    bed.close();
+    assert_eq!(swept(&bed, "first"), ["Mark namespace pr-shop-42 and 3 more"]);
+    bed.pass(300);
+    assert_eq!(swept(&bed, "soon"), ["Mark namespace pr-shop-42 and 3 more"]);
+    bed.unbroken();
+    bed.pass(300);
+    assert_eq!(swept(&bed, "second"), ["Remove namespace pr-shop-42 and 3 more -> removed"]);
+    bed.pass(601);
+    assert_eq!(swept(&bed, "third"), ["Free acme/shop#42 -> removed"]);
+    same(&gone(&bed), &gone(&clean), "a lost claim");
+    bed.unbroken();
+}
+
+#[test]
+fn what_is_wanted_and_has_lost_its_claim_is_left_alone_and_its_next_event_claims_it() {
+    let bed = lost();
+    for run in ["first", "second", "third"] {
+        assert_eq!(swept(&bed, run), ["Report namespace pr-shop-42 and 3 more"]);
+        bed.pass(601);
+    }
+    let machines = bed.machines();
+    bed.up("next");
+    assert_eq!(bed.machines(), machines, "it is the same machine");
+    bed.unbroken();
+}
+
+/// What could be read of a sweep: each request of it, in order.
+fn requests(bed: &Bed, run: &str) -> Vec<String> {
+    let log = bed.served.gate.log();
+    log.into_iter().filter(|line| line.starts_with(&format!("{run} "))).collect()
+}
+
+fn faults() -> Vec<Verdict> {
+    let said =
+        |message: &str| json!({"message": message, "documentation_url": "https://docs.github.com/rest"});
+    vec![
+        Verdict::json(403, &said("Resource not accessible by integration")),
+        Verdict::json(404, &said("Not Found")),
+        Verdict::html(404, "<h1>Not Found</h1>"),
+        Verdict::json(500, &json!({})),
+        Verdict::json(200, &json!([])),
+        Verdict::json(200, &json!({})),
+        Verdict::json(200, &json!({"data": {"keys": []}})),
+        Verdict::json(200, &json!({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": []})),
+        Verdict::Truncate,
+        Verdict::Cut,
+    ]
+}
+
+#[test]
+fn no_answer_that_is_wrong_has_a_sweep_remove_what_is_wanted() {
+    let clean = Bed::standing();
+    clean.sweep("sweep", Mode::Do).unwrap();
+    let all = requests(&clean, "sweep").len();
+    let before = gone(&clean);
+    let mut runs = 0;
+    for fault in faults() {
+        for number in 1..=all {
+            let bed = Bed::standing();
+            // Its mark stands already, should somebody find a reason to remove it.
+            bed.sweep("earlier", Mode::Do).unwrap();
+            bed.pass(601);
+            let (answer, mut count) = (fault.clone(), 0);
+            bed.served.gate.rule(move |request: &Request| {
+                count += usize::from(request.run == "sweep");
+                if request.run == "sweep" && count == number { answer.clone() } else { Verdict::Pass }
+            });
+            let swept = bed.sweep("sweep", Mode::Do);
+            bed.served.gate.open();
+            let what = format!("{fault:?} at request {number}: {:?}", swept.as_ref().map(told));
+            same(&gone(&bed), &before, &what);
+            bed.unbroken();
+            runs += 1;
+        }
+    }
+    println!("{runs} sweeps");
+}
+
+#[test]
+fn a_dry_run_says_what_a_sweep_would_do_and_changes_nothing() {
+    let bed = lost();
+    bed.close();
+    bed.sweep("first", Mode::Do).unwrap();
+    bed.pass(601);
+    let (before, mutating) = (bed.canonical(), bed.served.gate.count_mutating());
+    let sweep = bed.sweep("dry", Mode::DryRun).unwrap();
+    assert_eq!(told(&sweep), ["Remove namespace pr-shop-42 and 3 more"]);
+    assert_eq!(bed.served.gate.count_mutating(), mutating, "{}", bed.log());
+    same(&bed.canonical(), &before, "a dry run");
+}
+
+#[test]
+fn a_blown_fuse_removes_nothing_and_goes_on_with_what_goes_already() {
+    let bed = lost();
+    bed.close();
+    bed.sweep("first", Mode::Do).unwrap();
+    bed.pass(601);
+    let before = bed.machines();
+    let tight = bed.sweeps("tight", Mode::Do, |sweeper| (sweeper.fuse.limit, sweeper.fuse.percent) = (0, 0));
+    let tight = tight.unwrap();
+    assert_eq!(tight.plan.blown, Some(Blown { removals: 1, of: 1 }));
+    assert_eq!(told(&tight), ["Remove namespace pr-shop-42 and 3 more"]);
+    assert_eq!(bed.machines(), before);
+    assert_eq!(swept(&bed, "wide"), ["Remove namespace pr-shop-42 and 3 more -> removed"]);
+}
+
+#[test]
+fn an_entry_of_the_pool_that_no_record_of_ours_explains_is_told_and_left() {
+    let bed = Bed::standing();
+    let path = format!("{ROOT}/ip-allocations");
+    let mut pool = bed.world().vault.document(&path).unwrap().clone();
+    pool.insert("192.168.1.148".to_owned(), json!("pr-legacy-7"));
+    bed.world().vault.put(&path, document(json!(pool)));
+    for run in ["first", "second", "third"] {
+        assert_eq!(swept(&bed, run), ["Report 192.168.1.148 pr-legacy-7"]);
+        bed.pass(601);
+    }
+    assert_eq!(bed.world().vault.document(&path), Some(&pool));
+}
+
+#[test]
+fn of_two_sweeps_at_once_and_of_one_that_dies_nothing_is_left_either() {
+    let clean = Bed::standing();
+    clean.end();
+    let clean = gone(&clean);
+    let mut cases = 0;
+    for how in [Verdict::DieBefore, Verdict::DieAfter] {
+        for k in 1.. {
+            let bed = lost();
+            bed.close();
+            bed.sweep("first", Mode::Do).unwrap();
+            bed.pass(601);
+            super::crash::kill_at(&bed, k, &how);
+            let died = bed.sweep("dies", Mode::Do).is_err();
+            bed.served.gate.open();
+            for run in ["again", "cooled", "cooled-again"] {
+                bed.sweep(run, Mode::Do).unwrap();
+                bed.pass(601);
+            }
+            same(&gone(&bed), &clean, &format!("{how:?} at request {k}"));
+            bed.unbroken();
+            cases += 1;
+            if !died {
+                assert!(k > 7, "a sweep that removes has more than {k} mutating requests");
+                break;
+            }
+        }
+    }
+    println!("{cases} cases");
+}
