@@ -39,8 +39,9 @@ fn nothing_leaks(end: &End<'_>) -> Result<(), String> {
             }
             let holder = pull(*number);
             let occasion = Occasion::Sweep;
-            let blocks = end.scenario.runs[0].blocks;
-            alone(&mut world, &Spec { process, holder, occasion, blocks, broken })
+            let of = &end.scenario.runs[0];
+            let (blocks, grace) = (of.blocks, of.grace);
+            alone(&mut world, &Spec { process, holder, occasion, blocks, grace, broken })
                 .map_err(|e| format!("sweep {round}: {e}"))?;
         }
         world.time += 2;
@@ -64,8 +65,14 @@ fn what_is_lost_is_noticed(end: &End<'_>) -> Result<(), String> {
     let (broken, blocks) = (end.scenario.runs[0].broken, end.scenario.runs[0].blocks);
     for number in [1, 2] {
         if world.open.contains_key(&name(number)) {
-            let look =
-                Spec { process: "look", holder: pull(number), occasion: Occasion::Event, blocks, broken };
+            let look = Spec {
+                process: "look",
+                holder: pull(number),
+                occasion: Occasion::Event,
+                blocks,
+                grace: 0,
+                broken,
+            };
             let outcome = alone(&mut world, &look).map_err(|e| format!("the next look at {number}: {e}"))?;
             let block = world.objects.get(&name(number)).and_then(|object| object.active);
             let pool = world.pool();
@@ -100,7 +107,7 @@ fn what_stands_is_what_is_wanted(end: &End<'_>) -> Result<(), String> {
 }
 
 fn spec(process: &'static str, number: u64, broken: Broken) -> Spec {
-    Spec { process, holder: pull(number), occasion: Occasion::Event, blocks: 1, broken }
+    Spec { process, holder: pull(number), occasion: Occasion::Event, blocks: 1, grace: 0, broken }
 }
 
 fn world(broken: Broken, numbers: &[u64]) -> World {
@@ -117,6 +124,37 @@ fn one_environment(broken: Broken, budget: Budget) -> Scenario {
         budget,
         at_the_end: what_stands_is_what_is_wanted,
     }
+}
+
+/// Standing, then closed, reopened within its grace or after it, and a sweep that comes by at any time.
+fn within_its_grace(broken: Broken, budget: Budget) -> Scenario {
+    let mut world = world(broken, &[1]);
+    world.grace = 1;
+    let mut runs = vec![spec("closed", 1, broken), spec("sweep", 1, broken), spec("reopened", 1, broken)];
+    runs[1].occasion = Occasion::Sweep;
+    for run in &mut runs {
+        run.grace = 1;
+    }
+    let opened = Spec { process: "opened", ..runs[0].clone() };
+    assert_eq!(alone(&mut world, &opened).unwrap(), "up");
+    Scenario {
+        runs,
+        after: vec![1, 1, 2],
+        happenings: vec![Happening { name: name(1), open: false }, Happening { name: name(1), open: true }],
+        world,
+        budget,
+        at_the_end: nothing_goes_within_its_grace,
+    }
+}
+
+/// As long as no grace can be over, the very environment stands.
+fn nothing_goes_within_its_grace(end: &End<'_>) -> Result<(), String> {
+    let object = end.world.objects.get(&name(1));
+    let stands = object.is_some_and(|object| object.uid == 1 && object.active.is_some());
+    if end.world.time == end.scenario.world.time && !stands {
+        return Err(format!("it goes within its grace: {object:?}"));
+    }
+    what_stands_is_what_is_wanted(end)
 }
 
 /// Opened and closed beside another environment that wants the only block, and the shell tool.
@@ -170,6 +208,13 @@ fn holds(what: &str, scenario: &Scenario) {
 #[test]
 fn opened_closed_and_reopened_with_a_crash_anywhere() {
     holds("three runs, a crash", &one_environment(Broken::Nothing, if deep() { BOTH } else { CRASH }));
+}
+
+#[test]
+fn closed_swept_and_reopened_within_its_grace_or_after_it_with_a_crash_anywhere() {
+    holds("a grace and a sweep, a crash", &within_its_grace(Broken::Nothing, CRASH));
+    let budget = if deep() { Budget { time_steps: 2, ..BOTH } } else { LOST };
+    holds("a grace and a sweep, a lost answer", &within_its_grace(Broken::Nothing, budget));
 }
 
 #[test]

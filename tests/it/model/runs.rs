@@ -72,6 +72,8 @@ pub(super) struct Spec {
     pub(super) holder: Holder,
     pub(super) occasion: Occasion,
     pub(super) blocks: u8,
+    /// How many steps of the clock what is closed keeps its environment.
+    pub(super) grace: u32,
     pub(super) broken: Broken,
 }
 
@@ -196,7 +198,7 @@ impl Spec {
         };
         let terms = Terms {
             life: SignedDuration::from_hours(72),
-            grace: SignedDuration::ZERO,
+            grace: STEP * self.grace as i32,
             reuse_after: STEP,
             removal,
             place: None,

@@ -48,6 +48,8 @@ pub(super) struct World {
     /// Entries that the old tool has written again after they had been taken out. Nothing but a record of ours that
     /// outlives the claim could tell them from its own; they are reported, not freed.
     pub(super) resurrected: BTreeSet<Ipv4Addr>,
+    /// How many steps of the clock what is closed keeps its environment.
+    pub(super) grace: u32,
     /// A store that keeps the version of a write which changes nothing: the mutant of the stores' contract.
     lazy_versions: bool,
 }
@@ -120,10 +122,14 @@ impl World {
         self.documents.values().filter_map(|kept| kept.content.as_ref()?.claim.as_ref())
     }
 
-    /// Whether a claim waits for the clock; nothing else in the model does.
+    /// Whether a claim waits for the clock, to be freed or to go; nothing else in the model does.
     pub(super) fn cools(&self) -> bool {
-        let now = self.now();
-        self.claims().any(|c| matches!(c.state(), State::Cooling { until, .. } if *until > now))
+        let (now, grace) = (self.now(), STEP * self.grace as i32);
+        self.claims().any(|claim| match claim.state() {
+            State::Cooling { until, .. } => *until > now,
+            State::Held { closed_at: Some(closed), .. } => *closed + grace > now,
+            _ => false,
+        })
     }
 
     fn put(&mut self, key: &Key, document: &Document) -> u32 {
