@@ -55,6 +55,9 @@ pub struct Report {
     /// The comment as it was posted; told by `rehearse` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// What keeps the sweep from its work, where this waits for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// When the run began.
     #[serde(skip)]
     pub began: Timestamp,
@@ -191,6 +194,7 @@ impl Report {
             expires_at: None,
             objects: None,
             comment: None,
+            trouble: None,
             began,
             ended: None,
         }

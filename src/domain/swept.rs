@@ -67,24 +67,24 @@ impl Swept {
     pub fn trouble(last: Option<&Self>, now: Timestamp) -> Option<String> {
         let Some(last) = last else {
             return Some(
-                "no sweep has ever run here, so nothing goes by itself: is one scheduled?".to_owned(),
+                "No sweep has ever run here, so nothing goes by itself: is one scheduled?".to_owned(),
             );
         };
         if now.duration_since(last.at) > OVERDUE {
             let ago = super::time::span(now.duration_since(last.at).as_secs_f64());
             return Some(format!(
-                "the last sweep ran {ago} ago, so nothing goes by itself: is it still scheduled?"
+                "The last sweep ran {ago} ago, so nothing goes by itself: is it still scheduled?"
             ));
         }
         if let Some(Blown { removals, of }) = last.blown {
             return Some(format!(
-                "the last sweep would have removed {removals} of {of}, and has stopped there: somebody must look, \
+                "The last sweep would have removed {removals} of {of}, and has stopped there: somebody must look, \
                  `berth sweep --dry-run` says what it means"
             ));
         }
         match last.stuck.len() {
             0 => None,
-            1 => Some("one environment does not go away; the sweep tells what keeps it".to_owned()),
+            1 => Some("One environment does not go away; the sweep tells what keeps it".to_owned()),
             stuck => Some(format!("{stuck} environments do not go away; the sweep tells what keeps them")),
         }
     }

@@ -6,6 +6,7 @@ use super::{
     Opened, Protocol,
     drive::{Retry, patiently},
     run::Run,
+    sweep,
 };
 use crate::{
     domain::{
@@ -16,6 +17,7 @@ use crate::{
         plan::StepName,
         report::{Outcome, Report, Status},
         scope::Hosts,
+        swept::Swept,
     },
     errors::{self, Exit},
     mask::Mask,
@@ -143,12 +145,30 @@ impl Engine {
             outcome = attempt(&telling) => (outcome.unwrap_or_else(|error| outcome_of(&error)), WORDS),
             signal = stop => (Outcome::Interrupted { signal }, LAST_WORD),
         };
+        let trouble = self.trouble(&outcome).await;
         telling.say(|report| {
+            report.trouble = trouble;
             report.outcome = Some(outcome);
             // What is told once more has ended before.
             report.ended = report.ended.or(Some(clock.now()));
         });
         telling.finish(within).await
+    }
+
+    /// What keeps the sweep from its work, for who waits for it.
+    async fn trouble(&self, outcome: &Outcome) -> Option<String> {
+        if !matches!(outcome, Outcome::Closing { .. } | Outcome::Queued) {
+            return None;
+        }
+        let store = self.protocol.pools.claims.store();
+        match sweep::last(store).await {
+            Ok(last) => Swept::trouble(last.as_ref(), self.protocol.pools.clock.now()),
+            // It is a word beside the outcome, and costs nobody a second try.
+            Err(error) => {
+                tracing::debug!("when the last sweep was is not known: {error:#}");
+                None
+            }
+        }
     }
 
     /// Tries again where something does not answer.

@@ -103,6 +103,9 @@ pub fn may_replace(report: &Report, comment: &str) -> bool {
 pub fn body(report: &Report, now: Timestamp, beside: &Beside) -> String {
     let Said { verdict, text, detail } = said(report, now, beside);
     let mut body = format!("{}\n### {verdict}\n\n{}\n", marker(report), text.trim_end());
+    if let Some(trouble) = &report.trouble {
+        body.push_str(&format!("\n⚠️ {trouble}\n"));
+    }
     match detail {
         Detail::None => {}
         Detail::Parts { summary, inner } => body.push_str(&details(&summary, &inner)),

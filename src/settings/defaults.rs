@@ -111,9 +111,11 @@ pub(super) const LONGEST_STEP: SignedDuration = SignedDuration::from_hours(2);
 pub(super) const STATUS: &str = "berth";
 /// By which label a maintainer lets the code of a fork in.
 pub(super) const APPROVAL_LABEL: &str = "berth-approved";
-/// The same as a label.
-pub(super) fn approval_label() -> LabelName {
-    APPROVAL_LABEL.parse().expect("a label of letters")
+/// By which label an environment gets its whole lifetime anew.
+pub(super) const EXTEND_LABEL: &str = "berth-extend";
+/// One of these as a label.
+pub(super) fn label(text: &str) -> LabelName {
+    text.parse().expect("a label of letters")
 }
 /// Bots, whose runs have no secrets.
 pub(super) const SKIPPED_AUTHORS: [&str; 1] = ["dependabot[bot]"];

@@ -347,6 +347,9 @@ keys!(
         /// By which label a maintainer lets the code of a fork in, at the commit that it has then.
         #[schemars(extend("default" = defaults::APPROVAL_LABEL))]
         approval_label: At<LabelName>,
+        /// By which label whoever may write gives an environment its whole lifetime anew.
+        #[schemars(extend("default" = defaults::EXTEND_LABEL))]
+        extend_label: At<LabelName>,
         /// What dispatches are called.
         dispatch: DispatchLayer,
         /// The app as which berth speaks. Default: the token that it is given.

@@ -28,6 +28,8 @@ pub struct GitHubSettings {
     pub status: String,
     /// By which label code of a fork is let in.
     pub approval_label: LabelName,
+    /// By which label an environment gets its whole lifetime anew.
+    pub extend_label: LabelName,
     /// What dispatches are called.
     pub dispatch: Types,
     /// As which app it speaks; `None`: by the token that it is given.
@@ -81,11 +83,13 @@ pub(super) fn resolve(layers: &Layers) -> Result<GitHubSettings, UserError> {
     };
     let known = Types::default();
     let status = layers.find(|layer| keys(layer)?.status.as_ref());
-    let label = layers.find(|layer| keys(layer)?.approval_label.as_ref());
+    let approval = layers.find(|layer| keys(layer)?.approval_label.as_ref());
+    let extend = layers.find(|layer| keys(layer)?.extend_label.as_ref());
     Ok(GitHubSettings {
         repositories: layers.find(|layer| keys(layer)?.repositories.as_ref()).map(Found::cloned),
         status: status.map_or_else(|| defaults::STATUS.to_owned(), |found| found.value.0.clone()),
-        approval_label: label.map_or_else(defaults::approval_label, Found::cloned),
+        approval_label: approval.map_or_else(|| defaults::label(defaults::APPROVAL_LABEL), Found::cloned),
+        extend_label: extend.map_or_else(|| defaults::label(defaults::EXTEND_LABEL), Found::cloned),
         dispatch: Types {
             up: types(|keys| keys.dispatch.as_ref()?.up.as_ref()).unwrap_or(known.up),
             down: types(|keys| keys.dispatch.as_ref()?.down.as_ref()).unwrap_or(known.down),

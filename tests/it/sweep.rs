@@ -278,10 +278,10 @@ fn whoever_waits_for_the_sweep_is_told_what_keeps_it() {
         told(Some(&stuck)),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-    no sweep has ever run here, so nothing goes by itself: is one scheduled?
-    the last sweep ran 1 d 4 h ago, so nothing goes by itself: is it still scheduled?
-    the last sweep would have removed 12 of 20, and has stopped there: somebody must look, `berth sweep --dry-run` says what it means
-    one environment does not go away; the sweep tells what keeps it
+    No sweep has ever run here, so nothing goes by itself: is one scheduled?
+    The last sweep ran 1 d 4 h ago, so nothing goes by itself: is it still scheduled?
+    The last sweep would have removed 12 of 20, and has stopped there: somebody must look, `berth sweep --dry-run` says what it means
+    One environment does not go away; the sweep tells what keeps it
     "#);
 }
 

@@ -41,9 +41,12 @@ impl Stage<'_> {
         let by_hand = |wanted| -> Arc<dyn Wishes> { Arc::new(Said::new(wanted)) };
         Ok(match what {
             What::Look(look) => {
-                let occasion = look.occasion;
+                let (occasion, extends) = (look.occasion, look.extends);
                 let engine =
                     self.engine(settings, &holder, all(), self.wishes(settings, &github, look)).await?;
+                if let Some(by) = extends {
+                    engine.extend(&holder, by).await?;
+                }
                 engine.handle(&Event { holder, occasion }, stop).await
             }
             What::Retest(look) => {

@@ -58,8 +58,13 @@ pub(super) async fn heard(
     answer(Reaction::Yes).await;
     let at = stage.checked_out(settings, Some(&repo));
     let label = settings.github.approval_label.to_string();
-    let look =
-        |occasion, head| Look { occasion, is_filtered: false, at, forks: Forks::Approved { label, head } };
+    let look = |occasion, head| Look {
+        occasion,
+        is_filtered: false,
+        at,
+        forks: Forks::Approved { label, head },
+        extends: None,
+    };
     let what = match command {
         Command::Up(approved) => What::Look(look(Occasion::UpNow, approved)),
         Command::Down => What::Down(Occasion::DownNow),

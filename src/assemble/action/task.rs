@@ -14,7 +14,7 @@ use crate::{
         event::{Happened, Heard, hear},
         holder::{Holder, Which},
         intent::Occasion,
-        names::{HeadSha, Login, RepoName},
+        names::{HeadSha, LabelName, Login, RepoName},
         payload::{Origin, Standing},
         report::Outcome,
         results::Results,
@@ -67,6 +67,8 @@ pub(super) struct Look {
     pub(super) is_filtered: bool,
     pub(super) at: At,
     pub(super) forks: Forks,
+    /// How much longer it shall live.
+    pub(super) extends: Option<SignedDuration>,
 }
 
 impl Task {
@@ -120,6 +122,7 @@ impl Stage<'_> {
             is_filtered: true,
             at: At::Any,
             forks: Forks::Approved { label: settings.github.approval_label.to_string(), head: None },
+            extends: None,
         }
     }
 
@@ -183,11 +186,14 @@ async fn pull_request(
 ) -> Result<Task> {
     let Happened { of, head, by, labeled, unlabeled, only_for, origin } = happened;
     let approval = &settings.github.approval_label;
-    let is_approval =
-        |label: &crate::domain::names::LabelName| label.as_ref().eq_ignore_ascii_case(approval.as_ref());
+    let is = |label: &LabelName, other: &LabelName| label.as_ref().eq_ignore_ascii_case(other.as_ref());
+    let is_approval = |label: &LabelName| is(label, approval);
+    let is_extension = |label: &LabelName| is(label, &settings.github.extend_label);
     let (filter, skip) = (&settings.app.filter, &settings.app.skip);
     // GitHub drops a run that waits for another where a newer one comes, be it of a label: so it looks if nobody has yet.
-    if let Some(label) = only_for.as_ref().filter(|label| !is_approval(label) && !knows(filter, skip, label))
+    if let Some(label) = only_for
+        .as_ref()
+        .filter(|label| !is_approval(label) && !is_extension(label) && !knows(filter, skip, label))
         && is_judged(settings, github, &of.repo, &head).await
     {
         let why = format!("no setting names the label {label}");
@@ -200,6 +206,9 @@ async fn pull_request(
     };
     let mut look = stage.look(settings);
     look.at = At::Commit(head);
+    if labeled.as_ref().is_some_and(is_extension) && may_write(github, &of.repo, by.as_ref()).await? {
+        look.extends = Some(settings.lifetime.max);
+    }
     look.forks = match unlabeled.as_ref().is_some_and(is_approval) {
         true => Forks::TakenBack(approval.to_string()),
         false => Forks::Approved { label: approval.to_string(), head: approved },
@@ -273,7 +282,7 @@ async fn by_inputs(stage: &Stage<'_>, inputs: &Inputs, settings: &Settings, gith
                 None => stage.checked_out(settings, holder.repository()),
             };
             let forks = Forks::Approved { label, head: None };
-            let look = Look { occasion: Occasion::UpNow, is_filtered: false, at, forks };
+            let look = Look { occasion: Occasion::UpNow, is_filtered: false, at, forks, extends: None };
             Task::one(holder, What::Look(look))
         }
     })

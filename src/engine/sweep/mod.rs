@@ -10,7 +10,7 @@ mod read;
 
 use super::Engine;
 use crate::{
-    documents::{Document, Key, NotWritten, write_surely},
+    documents::{Document, Key, NotWritten, Store, write_surely},
     domain::{
         claim::{ProviderKind, Removal},
         holder::Holder,
@@ -175,11 +175,8 @@ fn known(document: Option<&Document>, place: &str) -> Result<Option<Swept>> {
     if swept.is_known() { Ok(Some(swept)) } else { Err(newer().into()) }
 }
 
-impl Engine {
-    /// When the last sweep was, and what it has met; `None`: there was none.
-    pub async fn swept(&self) -> Result<Option<Swept>> {
-        let store = self.protocol.pools.claims.store();
-        let read = self.patiently(async || store.read(&Key::Sweep).await).await?;
-        known(read.document(), &store.place(&Key::Sweep))
-    }
+/// When the last sweep was, and what it has met; `None`: there was none.
+pub(super) async fn last(store: &dyn Store) -> Result<Option<Swept>> {
+    let read = store.read(&Key::Sweep).await?;
+    known(read.document(), &store.place(&Key::Sweep))
 }

@@ -30,7 +30,7 @@ impl Sweeper {
         let documents = try_join3(
             engine.patiently(async || pools.claims.list().await),
             engine.patiently(async || pools.look().await),
-            engine.swept(),
+            engine.patiently(async || super::last(store).await),
         );
         let ((listed, pool, last), names) =
             futures::future::try_join(documents, engine.patiently(async || store.names().await)).await?;

@@ -26,7 +26,7 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
     let took = took(report.seconds(now));
     let at = report.url.as_ref().map_or(String::new(), |url| format!(": {}", line(url, BYTES)));
     let Some(outcome) = &report.outcome else { return Vec::new() };
-    match outcome {
+    let mut lines = match outcome {
         Outcome::Ready => vec![format!("Ready in {took}{at}")],
         Outcome::AwaitingTests { report: job } => {
             vec![format!("Up in {took}{at}"), format!("its tests are awaited from {}", line(job, BYTES))]
@@ -73,7 +73,9 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
         Outcome::Interrupted { signal } => {
             vec![format!("Interrupted by signal {signal} after {took}; the same command goes on from here")]
         }
-    }
+    };
+    lines.extend(report.trouble.clone());
+    lines
 }
 
 fn likely(report: &Report) -> Vec<String> {

@@ -1,6 +1,9 @@
 //! What people say in comments, and who is heard.
 
 use super::bed::{APP, Bed, sha};
+use berth::rehearsal::example::{NUMBER, REPOSITORY};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 /// The reactions to the last comment of a person.
 fn reactions(bed: &Bed) -> Vec<String> {
@@ -76,6 +79,24 @@ fn extend_moves_the_end_and_status_brings_the_comment_up_to_date() {
     assert_eq!((acted.exit, acted.output("outcome")), (0, "ready"), "{}", acted.log);
     assert_eq!(bed.statuses(&sha('a')), statuses, "nothing new was judged");
     assert_eq!(bed.comments().len(), 1);
+}
+
+#[test]
+fn the_label_that_extends_gives_it_its_whole_life_anew_if_who_sets_it_may_write() {
+    let bed = Bed::new();
+    bed.acts(&bed.opened());
+    let expires = || bed.document("pr-shop-42/claim").unwrap()["expires"].as_str().unwrap().to_owned();
+    let whole = expires();
+    let mut claim = bed.document("pr-shop-42/claim").unwrap();
+    let created: Timestamp = claim["created"].as_str().unwrap().parse().unwrap();
+    claim["expires"] = json!(created + SignedDuration::from_hours(1));
+    bed.world().vault.put("ephemeral-clusters/pr-shop-42/claim", claim.as_object().unwrap().clone());
+    for (who, extends) in [("rita", false), ("ada", true)] {
+        let label = |name| bed.happens(|world| world.github.label(REPOSITORY, NUMBER, who, name).unwrap());
+        bed.acts(&label("berth-extend"));
+        assert_eq!(expires() >= whole, extends, "{who}: {}", expires());
+        bed.happens(|world| world.github.unlabel(REPOSITORY, NUMBER, "ada", "berth-extend").unwrap());
+    }
 }
 
 #[test]
