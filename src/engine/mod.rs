@@ -11,6 +11,7 @@ mod close;
 mod diagnose;
 mod drive;
 mod extend;
+mod farewell;
 mod guard;
 mod hand_in;
 mod handle;
