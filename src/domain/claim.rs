@@ -15,7 +15,7 @@ pub use super::{
     job::Job,
     receipt::Gone,
     removal::{Elsewhere, ObjectName, ProviderKind, Removal},
-    reported::{Reported, Told},
+    reported::{Counted, Reported, Told},
 };
 
 use super::{

@@ -28,7 +28,7 @@ mod wishes;
 pub use by_name::{Given, Released};
 pub use close::{Freed, Presence, Removed};
 pub use drive::Retry;
-pub use extend::Extended;
+pub use extend::{Extended, Longer};
 pub use handle::{Asked, CLAIM, Declined, Engine, Event, HostsOf, Wishes, outcome_of};
 pub use hold::{Holding, Verified};
 pub use open::Opened;

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     documents::claims::{Check, Fence},
     domain::{
-        claim::{Cause, Claim, Reported, State, Told, Wish},
+        claim::{Cause, Claim, Counted, Reported, State, Told, Wish},
         intent::Then,
         names::HeadSha,
         plan::{Direction, Plan, Spec},
@@ -183,11 +183,12 @@ impl Run<'_> {
             detail: phase.detail.chars().take(DETAIL).collect(),
         });
         let (took, phases) = (told.seconds(now).max(0.0) as u64, phases.collect());
+        let counted = told.tests.as_ref().map(Counted::from);
         let tests = match &outcome {
             Outcome::AwaitingTests { report } => Some(report.clone()),
             _ => told.tests.map(|results| results.name),
         };
-        let reported = Reported { outcome: outcome_word, by, head, at: now, tests, took, phases };
+        let reported = Reported { outcome: outcome_word, by, head, at: now, tests, counted, took, phases };
         let (claim, fence) = (claim.reporting(reported), &mut self.fence);
         let written =
             self.engine.patiently(async || protocol.pools.claims.advance(fence, claim.clone()).await);

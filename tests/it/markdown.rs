@@ -329,12 +329,30 @@ fn closed_and_removed() {
         seen("pr-42-shop.preview.example.com", "12:00:10", "NXDOMAIN, 2 of 2 servers"),
         seen("Cluster pr-shop-42, Secret proxmox", "12:02:42", "not in a complete list"),
     ];
-    assert_snapshot!(plain(&gone), @"");
+    assert_snapshot!(plain(&gone), @r#"
+    <!-- berth v1 acme/shop#42 g3 -->
+    ### 🧹 Removed · nothing left
+
+    | gone | seen at | proof |
+    |---|---|---|
+    | `pr-42-shop.preview.example.com` | 12:00:10 | `NXDOMAIN, 2 of 2 servers` |
+    | `Cluster pr-shop-42`, `Secret proxmox` | 12:02:42 | `not in a complete list` |
+    | `192.168.1.140`, `.141` | | cooling, free at 12:13 UTC |
+    "#);
     // The same comment, once more at the end.
     let mut end = Report { outcome: Some(Outcome::Removed { free_at: None }), ..gone.clone() };
     end.receipt.push(seen("192.168.1.140, 192.168.1.141", "12:13:15", "cooled 10 min, freed"));
     end.phases.truncate(1);
-    assert_snapshot!(plain(&end), @"");
+    assert_snapshot!(plain(&end), @r#"
+    <!-- berth v1 acme/shop#42 g3 -->
+    ### 🧹 Removed · nothing left
+
+    | gone | seen at | proof |
+    |---|---|---|
+    | `pr-42-shop.preview.example.com` | 12:00:10 | `NXDOMAIN, 2 of 2 servers` |
+    | `Cluster pr-shop-42`, `Secret proxmox` | 12:02:42 | `not in a complete list` |
+    | `192.168.1.140`, `.141` | 12:13:15 | `cooled 10 min, freed` |
+    "#);
     gone.phases[1].status = Status::Unverified;
     let unsure = plain(&gone);
     assert!(unsure.contains("### 🧹 Removed · not all of it could be verified"));

@@ -26,9 +26,12 @@ fn lives(bed: &Bed) -> Vec<Life> {
     History::of(document.clone()).unwrap().lives().to_vec()
 }
 
-/// What was seen gone, and how.
+/// What was seen gone, and how; what goes side by side, in no order.
 fn rows(receipt: &[berth::domain::claim::Gone]) -> String {
-    receipt.iter().map(|gone| format!("{}: {}\n", gone.what, gone.proof)).collect()
+    let mut rows: Vec<String> =
+        receipt.iter().map(|gone| format!("{}: {}\n", gone.what, gone.proof)).collect();
+    rows.sort();
+    rows.concat()
 }
 
 /// Without what players name after uids.
@@ -38,7 +41,12 @@ fn plain(text: &str) -> String {
 }
 
 fn comment(bed: &Bed, report: &Report) -> String {
-    plain(&body(report, bed.clock.now(), &Beside::default()))
+    let body = plain(&body(report, bed.clock.now(), &Beside::default()));
+    // What goes side by side is told in the order in which it was seen.
+    let (mut rows, mut rest): (Vec<&str>, Vec<&str>) = body.lines().partition(|line| line.starts_with("| `"));
+    rows.sort();
+    rest.extend(rows);
+    rest.join("\n")
 }
 
 #[test]
@@ -47,10 +55,40 @@ fn after_a_down_the_comment_tells_what_is_gone_and_at_its_end_that_all_of_it_is(
     bed.up("one");
     bed.close();
     let cooling = bed.run("two", Occasion::Event).unwrap();
-    insta::assert_snapshot!(comment(&bed, &cooling), @"");
+    insta::assert_snapshot!(comment(&bed, &cooling), @r#"
+    <!-- berth v1 acme/shop#42 g2 -->
+    ### 🧹 Removed · nothing left
+
+    | gone | seen at | proof |
+    |---|---|---|
+    | `merged kubeconfig` | # | `no entry of its name` |
+    | `Vault token` | # | `revoked` |
+    | `kubeconfig` | # | `removed from the store` |
+    | `pr-42-shop.preview.example.com` | # | `NXDOMAIN, 1 of 1 server` |
+    | `Cluster pr-shop-42` | # | `not in a complete list` |
+    | `Machine pr-shop-42-# (#)` | # | `none in a complete list` |
+    | `ProxmoxCluster pr-shop-42`, `KThreesControlPlane pr-shop-42-cp`, `ProxmoxMachineTemplate pr-shop-42-cp-mt` | # | `not in a complete list` |
+    | `Namespace pr-shop-42` | # | `not in a complete list` |
+    | `192.168.1.140`, `.141` | | cooling, free at 00:10 UTC |
+    "#);
     bed.pass(601);
     let freed = bed.run("three", Occasion::Sweep).unwrap();
-    insta::assert_snapshot!(comment(&bed, &freed), @"");
+    insta::assert_snapshot!(comment(&bed, &freed), @r#"
+    <!-- berth v1 acme/shop#42 g3 -->
+    ### 🧹 Removed · nothing left
+
+    | gone | seen at | proof |
+    |---|---|---|
+    | `merged kubeconfig` | # | `no entry of its name` |
+    | `Vault token` | # | `revoked` |
+    | `kubeconfig` | # | `removed from the store` |
+    | `pr-42-shop.preview.example.com` | # | `NXDOMAIN, 1 of 1 server` |
+    | `Cluster pr-shop-42` | # | `not in a complete list` |
+    | `Machine pr-shop-42-# (#)` | # | `none in a complete list` |
+    | `ProxmoxCluster pr-shop-42`, `KThreesControlPlane pr-shop-42-cp`, `ProxmoxMachineTemplate pr-shop-42-cp-mt` | # | `not in a complete list` |
+    | `Namespace pr-shop-42` | # | `not in a complete list` |
+    | `192.168.1.140`, `.141` | # | `cooled 10 min, freed` |
+    "#);
     bed.unbroken();
 }
 
@@ -73,7 +111,17 @@ fn closed_removed_and_freed_it_leaves_one_life_with_its_receipt() {
     let last = life.last.as_ref().unwrap();
     assert_eq!((last.outcome.as_str(), last.phases.len()), ("ready", 9));
     assert_eq!(life.addresses.len(), 2);
-    insta::assert_snapshot!(plain(&rows(&life.receipt)), @"");
+    insta::assert_snapshot!(plain(&rows(&life.receipt)), @r#"
+    merged kubeconfig: no entry of its name
+    Vault token: revoked
+    kubeconfig: removed from the store
+    pr-42-shop.preview.example.com: NXDOMAIN, 1 of 1 server
+    Cluster pr-shop-42: not in a complete list
+    Machine pr-shop-42-# (#): none in a complete list
+    ProxmoxCluster pr-shop-42, KThreesControlPlane pr-shop-42-cp, ProxmoxMachineTemplate pr-shop-42-cp-mt: not in a complete list
+    Namespace pr-shop-42: not in a complete list
+    192.168.1.140, 192.168.1.141: cooled 10 min, freed
+    "#);
     bed.unbroken();
 }
 
@@ -82,7 +130,18 @@ fn what_argo_cd_was_handed_is_on_the_receipt() {
     let bed = Bed::entitled();
     bed.up("one");
     bed.end();
-    insta::assert_snapshot!(plain(&rows(&lives(&bed)[0].receipt)), @"");
+    insta::assert_snapshot!(plain(&rows(&lives(&bed)[0].receipt)), @r#"
+    merged kubeconfig: no entry of its name
+    Vault token: revoked
+    kubeconfig: removed from the store
+    Argo CD's Application shop-42: not in a complete list
+    Argo CD's registration berth-pr-shop-42: 404
+    Cluster pr-shop-42: not in a complete list
+    Machine pr-shop-42-# (#): none in a complete list
+    ProxmoxCluster pr-shop-42, KThreesControlPlane pr-shop-42-cp, ProxmoxMachineTemplate pr-shop-42-cp-mt: not in a complete list
+    Namespace pr-shop-42: not in a complete list
+    192.168.1.140, 192.168.1.141: cooled 10 min, freed
+    "#);
 }
 
 #[test]
