@@ -607,7 +607,7 @@ fn a_release_never_takes_from_a_claim() {
 fn the_help_reads_well() {
     let user = User::new();
     let help = user.berth(&["--help"]);
-    insta::assert_snapshot!(help.seen(), @r"
+    insta::assert_snapshot!(help.seen(), @r#"
     $ berth --help
     Gives every pull request its own Kubernetes environment and takes it away again
 
@@ -619,8 +619,9 @@ fn the_help_reads_well() {
       extend      Let an environment live longer
       sweep       Look at all environments: what is past its time goes
       action      Do what a job's event leads to: the entry of the GitHub Action
-      list        Show all environments
+      list        Show all environments, and how full the pools are
       show        Show one environment
+      history     Show what has been of an environment: its lives, and the results of its tests
       kubeconfig  Print the kubeconfig of an environment
       plan        Show what an event leads to, offline
       rehearse    Run the whole pipeline on an embedded world, offline
@@ -645,7 +646,7 @@ fn the_help_reads_well() {
     Exit: 0 done; 1 the environment or its tests failed; 2 wrong call or configuration; 3 pool full;
           4 unknown: something could not be read or reached; 5 a newer event has taken over
     exit 0
-    ");
+    "#);
     insta::assert_snapshot!(user.berth(&["pool", "--help"]).seen(), @r"
     $ berth pool --help
     Hand out addresses and take them back

@@ -91,11 +91,25 @@ fn the_list_tells_how_each_stands_and_how_full_the_pool_is() {
     vault.claim(&claimed("acme/api#1", ago(19)));
     let failing = claimed("acme/docs#3", ago(4321)).held(None).unwrap();
     vault.claim(&failing.reporting(told("tests-failed", Some(Counted { passed: 11, failed: 1 }), ago(4000))));
-    let user = User::of(&vault);
-    insta::assert_snapshot!(user.berth(&["list"]).seen(), @"");
+    let user = User::of(&vault).with("BERTH_PLATFORM", "p.yaml");
+    user.writes("p.yaml", "version: 1\npools: {lab: {range: 192.168.1.140-192.168.1.149, block: 2}}\n");
+    insta::assert_snapshot!(user.berth(&["list"]).seen(), @r#"
+    $ berth list
+    ENVIRONMENT   PROVIDER  STATE     SHA      TESTS    AGE   ENDS      HOST
+    acme/api#1    capi-k3s  queued 3  9f2c1ab  -        19m   -         pr-1-api
+    acme/docs#3   capi-k3s  failing   9f2c1ab  11/12    3d    overdue   pr-3-docs
+    acme/shop#39  capi-k3s  draining  9f2c1ab  -        2d    -         pr-39-shop
+    acme/shop#42  capi-k3s  ready     9f2c1ab  148/148  2h    in 2d21h  pr-42-shop
+    acme/web#80   capi-k3s  cooling   9f2c1ab  -        5h    in 14m    pr-80-web
+    acme/web#88   capi-k3s  closing   9f2c1ab  97/97    1d4h  in 26m    pr-88-web
+    acme/web#91   capi-k3s  queued 1  9f2c1ab  -        20m   -         pr-91-web
+    acme/web#92   capi-k3s  queued 2  9f2c1ab  -        20m   -         pr-92-web
+    pool default: 0 of 5 blocks free (2 held, 1 draining, 1 cooling, 1 not ours); never swept
+    exit 0
+    "#);
     put(&vault, "berth/sweep", json!({"at": ago(9)}));
     let listed = user.berth(&["list"]).stdout;
-    assert!(listed.ends_with("1 not ours), 3 queued; swept 9m ago\n"), "{listed}");
+    assert!(listed.ends_with("1 not ours), 3 queued; swept 9 min ago\n"), "{listed}");
     let rows = user.berth(&["list", "-o", "json"]).json();
     let row =
         |name: &str| rows.as_array().unwrap().iter().find(|row| row["environment"] == name).unwrap().clone();
@@ -146,7 +160,20 @@ fn one_environment_tells_since_when_it_is_so_and_what_is_gone_of_it() {
     vault.claim(&cooling);
     vault.claim(&claimed("acme/shop#43", day("12:00:00")).held(None).unwrap().warned());
     let user = User::of(&vault);
-    insta::assert_snapshot!(user.berth(&["show", "acme/shop#42"]).stdout, @"");
+    insta::assert_snapshot!(user.berth(&["show", "acme/shop#42"]).stdout, @r#"
+    environment  acme/shop#42
+    name         pr-shop-42
+    state        cooling
+    provider     capi-k3s
+    commit       9f2c1ab0000000000000000000000000000000aa
+    generation   1
+    addresses    192.168.1.140, 192.168.1.141
+    hosts        pr-42-shop.preview.example.com
+    created      2020-01-05 12:00 UTC
+    since        2020-01-05 13:02 UTC
+    ends         2020-01-05 13:12 UTC
+    gone         pr-42-shop.preview.example.com at 2020-01-05 13:01 UTC: NXDOMAIN, 2 of 2 servers
+    "#);
     let warned = user.berth(&["show", "acme/shop#43"]).stdout;
     assert!(warned.contains("2020-01-08 12:00 UTC, and people were warned of it"), "{warned}");
 }
@@ -179,7 +206,34 @@ fn a_history_tells_of_each_life_and_of_the_results_also_when_nothing_is_there_an
         .with(&HEAD.parse().unwrap(), "cypress\u{1b}[31m", &results, day("12:04:00"));
     put(&vault, "pr-shop-42/history", Value::Object(history.into_document()));
     let user = User::of(&vault);
-    insta::assert_snapshot!(user.berth(&["history", "acme/shop#42"]).seen(), @"");
+    insta::assert_snapshot!(user.berth(&["history", "acme/shop#42"]).seen(), @r#"
+    $ berth history acme/shop#42
+    environment  acme/shop#42
+    ended        5 Jan 2020 18:30 UTC, expired, after 3h30m
+    provider     capi-k3s
+    commit       9f2c1ab0000000000000000000000000000000aa
+    addresses    192.168.1.140, 192.168.1.141
+    reported     ready at 5 Jan 2020 15:00 UTC, after 3m, 148 passed, 0 failed: cluster 2m
+    times        created 5 Jan 2020 15:00 UTC, draining 5 Jan 2020 18:18 UTC, cooling 5 Jan 2020 18:20 UTC, freed 5 Jan 2020 18:30 UTC
+      GONE                            SEEN AT       PROOF
+      pr-42-shop.preview.example.com  18:19:00 UTC  NXDOMAIN, 2 of 2 servers
+      192.168.1.140, 192.168.1.141    18:30:00 UTC  cooled 10 min, freed
+
+    environment  acme/shop#42
+    ended        5 Jan 2020 14:00 UTC, closed, after 2h
+    provider     capi-k3s
+    commit       9f2c1ab0000000000000000000000000000000aa
+    addresses    192.168.1.140, 192.168.1.141
+    reported     ready at 5 Jan 2020 12:00 UTC, after 3m, 148 passed, 0 failed: cluster 2m
+    times        created 5 Jan 2020 12:00 UTC, draining 5 Jan 2020 13:48 UTC, cooling 5 Jan 2020 13:50 UTC, freed 5 Jan 2020 14:00 UTC
+      GONE                            SEEN AT       PROOF
+      pr-42-shop.preview.example.com  13:49:00 UTC  NXDOMAIN, 2 of 2 servers
+      192.168.1.140, 192.168.1.141    14:00:00 UTC  cooled 10 min, freed
+
+    COMMIT   REPORT        PASSED  FAILED  SKIPPED  AT
+    9f2c1ab  cypress�[31m  146     2       2        5 Jan 2020 12:04 UTC
+    exit 0
+    "#);
     let told = user.berth(&["history", "pr-shop-42", "-o", "json"]).json();
     assert_eq!(told["lives"][0]["why"], "expired", "the last first");
     assert_eq!(told["lives"][1]["receipt"][0]["proof"], "NXDOMAIN, 2 of 2 servers");
@@ -218,10 +272,16 @@ fn more_time_is_told_with_what_limits_it() {
         times.replace(&said.stderr, "until then").into_owned()
     };
     assert_eq!(extend("30m"), "acme/shop#42 lives until then at the latest\n");
-    insta::assert_snapshot!(extend("24h"), @"");
+    insta::assert_snapshot!(extend("24h"), @r#"
+    acme/shop#42 lives until then at the latest
+    that is less than asked for: nobody gets more than `lifetime.max` from now
+    "#);
     let closed = claimed("acme/shop#42", ago(60)).held(None).unwrap().closed(ago(1)).unwrap();
     vault.claim(&closed);
-    insta::assert_snapshot!(extend("30m"), @"");
+    insta::assert_snapshot!(extend("30m"), @r#"
+    acme/shop#42 lives until then at the latest
+    it is closed, and goes once its grace is over all the same, unless it is reopened
+    "#);
 }
 
 #[test]

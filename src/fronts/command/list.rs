@@ -21,7 +21,7 @@ use crate::{
     settings::{PoolName, PoolSettings, Settings},
 };
 use anyhow::Result;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// What has a block, in this order; whatever else there is comes behind.
 const WORDS: [&str; 5] = ["held", "draining", "cooling", "freeing", "not ours"];
@@ -49,7 +49,7 @@ pub(crate) async fn list(pools: &Pools, settings: &Settings, output: Output) -> 
     let data = shown(output, &rows, || {
         let swept = swept.map_or_else(
             || "never swept".to_owned(),
-            |at| format!("swept {} ago", span(now.duration_since(at))),
+            |at| format!("swept {} ago", minutes(now.duration_since(at))),
         );
         let full = settings.pools.iter().map(|(name, of)| {
             let filling = filling(name, of, &pool, (&claims, &names), pools, now);
@@ -65,6 +65,14 @@ pub(crate) async fn list(pools: &Pools, settings: &Settings, output: Output) -> 
         answer.end = Ok(Exit::Unknown);
     }
     Ok(answer)
+}
+
+/// `9 min`; what is longer, as in the columns.
+fn minutes(since: SignedDuration) -> String {
+    match since.as_mins() {
+        minutes @ 0..60 => format!("{minutes} min"),
+        _ => span(since),
+    }
 }
 
 /// Its place among those who wait for the same, in the order in which they came.
@@ -99,10 +107,16 @@ fn lines(rows: &[Row], now: Timestamp) -> String {
             tests,
             span(now.duration_since(row.created)),
             ends,
-            row.hosts.first().and_then(|host| host.split('.').next()).unwrap_or("-").to_owned(),
+            host(row).unwrap_or("-").to_owned(),
         ]
     }));
     table(&lines)
+}
+
+/// Its name, as long as that leads there.
+fn host(row: &Row) -> Option<&str> {
+    let leads = !["queued", "draining", "cooling", "freeing"].contains(&row.state.as_str());
+    row.hosts.first().filter(|_| leads)?.split('.').next()
 }
 
 /// `pool lab: 0 of 5 blocks free (2 held, 1 draining, 1 cooling, 1 not ours), 2 queued`.

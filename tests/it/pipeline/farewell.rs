@@ -61,15 +61,15 @@ fn after_a_down_the_comment_tells_what_is_gone_and_at_its_end_that_all_of_it_is(
 
     | gone | seen at | proof |
     |---|---|---|
-    | `merged kubeconfig` | # | `no entry of its name` |
-    | `Vault token` | # | `revoked` |
-    | `kubeconfig` | # | `removed from the store` |
-    | `pr-42-shop.preview.example.com` | # | `NXDOMAIN, 1 of 1 server` |
+    | `192.168.1.140`, `.141` | | cooling, free at 00:10 UTC |
     | `Cluster pr-shop-42` | # | `not in a complete list` |
     | `Machine pr-shop-42-# (#)` | # | `none in a complete list` |
-    | `ProxmoxCluster pr-shop-42`, `KThreesControlPlane pr-shop-42-cp`, `ProxmoxMachineTemplate pr-shop-42-cp-mt` | # | `not in a complete list` |
     | `Namespace pr-shop-42` | # | `not in a complete list` |
-    | `192.168.1.140`, `.141` | | cooling, free at 00:10 UTC |
+    | `ProxmoxCluster pr-shop-42`, `KThreesControlPlane pr-shop-42-cp`, `ProxmoxMachineTemplate pr-shop-42-cp-mt` | # | `not in a complete list` |
+    | `Vault token` | # | `revoked` |
+    | `kubeconfig` | # | `removed from the store` |
+    | `merged kubeconfig` | # | `no entry of its name` |
+    | `pr-42-shop.preview.example.com` | # | `NXDOMAIN, 1 of 1 server` |
     "#);
     bed.pass(601);
     let freed = bed.run("three", Occasion::Sweep).unwrap();
@@ -79,15 +79,15 @@ fn after_a_down_the_comment_tells_what_is_gone_and_at_its_end_that_all_of_it_is(
 
     | gone | seen at | proof |
     |---|---|---|
-    | `merged kubeconfig` | # | `no entry of its name` |
-    | `Vault token` | # | `revoked` |
-    | `kubeconfig` | # | `removed from the store` |
-    | `pr-42-shop.preview.example.com` | # | `NXDOMAIN, 1 of 1 server` |
+    | `192.168.1.140`, `.141` | # | `cooled 10 min, freed` |
     | `Cluster pr-shop-42` | # | `not in a complete list` |
     | `Machine pr-shop-42-# (#)` | # | `none in a complete list` |
-    | `ProxmoxCluster pr-shop-42`, `KThreesControlPlane pr-shop-42-cp`, `ProxmoxMachineTemplate pr-shop-42-cp-mt` | # | `not in a complete list` |
     | `Namespace pr-shop-42` | # | `not in a complete list` |
-    | `192.168.1.140`, `.141` | # | `cooled 10 min, freed` |
+    | `ProxmoxCluster pr-shop-42`, `KThreesControlPlane pr-shop-42-cp`, `ProxmoxMachineTemplate pr-shop-42-cp-mt` | # | `not in a complete list` |
+    | `Vault token` | # | `revoked` |
+    | `kubeconfig` | # | `removed from the store` |
+    | `merged kubeconfig` | # | `no entry of its name` |
+    | `pr-42-shop.preview.example.com` | # | `NXDOMAIN, 1 of 1 server` |
     "#);
     bed.unbroken();
 }
@@ -112,15 +112,15 @@ fn closed_removed_and_freed_it_leaves_one_life_with_its_receipt() {
     assert_eq!((last.outcome.as_str(), last.phases.len()), ("ready", 9));
     assert_eq!(life.addresses.len(), 2);
     insta::assert_snapshot!(plain(&rows(&life.receipt)), @r#"
-    merged kubeconfig: no entry of its name
-    Vault token: revoked
-    kubeconfig: removed from the store
-    pr-42-shop.preview.example.com: NXDOMAIN, 1 of 1 server
+    192.168.1.140, 192.168.1.141: cooled 10 min, freed
     Cluster pr-shop-42: not in a complete list
     Machine pr-shop-42-# (#): none in a complete list
-    ProxmoxCluster pr-shop-42, KThreesControlPlane pr-shop-42-cp, ProxmoxMachineTemplate pr-shop-42-cp-mt: not in a complete list
     Namespace pr-shop-42: not in a complete list
-    192.168.1.140, 192.168.1.141: cooled 10 min, freed
+    ProxmoxCluster pr-shop-42, KThreesControlPlane pr-shop-42-cp, ProxmoxMachineTemplate pr-shop-42-cp-mt: not in a complete list
+    Vault token: revoked
+    kubeconfig: removed from the store
+    merged kubeconfig: no entry of its name
+    pr-42-shop.preview.example.com: NXDOMAIN, 1 of 1 server
     "#);
     bed.unbroken();
 }
@@ -131,16 +131,16 @@ fn what_argo_cd_was_handed_is_on_the_receipt() {
     bed.up("one");
     bed.end();
     insta::assert_snapshot!(plain(&rows(&lives(&bed)[0].receipt)), @r#"
-    merged kubeconfig: no entry of its name
-    Vault token: revoked
-    kubeconfig: removed from the store
+    192.168.1.140, 192.168.1.141: cooled 10 min, freed
     Argo CD's Application shop-42: not in a complete list
     Argo CD's registration berth-pr-shop-42: 404
     Cluster pr-shop-42: not in a complete list
     Machine pr-shop-42-# (#): none in a complete list
-    ProxmoxCluster pr-shop-42, KThreesControlPlane pr-shop-42-cp, ProxmoxMachineTemplate pr-shop-42-cp-mt: not in a complete list
     Namespace pr-shop-42: not in a complete list
-    192.168.1.140, 192.168.1.141: cooled 10 min, freed
+    ProxmoxCluster pr-shop-42, KThreesControlPlane pr-shop-42-cp, ProxmoxMachineTemplate pr-shop-42-cp-mt: not in a complete list
+    Vault token: revoked
+    kubeconfig: removed from the store
+    merged kubeconfig: no entry of its name
     "#);
 }
 
