@@ -90,10 +90,15 @@ pub(crate) enum Verb {
     },
     /// Do what a job's event leads to: the entry of the GitHub Action
     Action,
-    /// Show all environments
+    /// Show all environments, and how full the pools are
     List,
     /// Show one environment
     Show {
+        /// owner/repo#number, or its name
+        environment: Which,
+    },
+    /// Show what has been of an environment: its lives, and the results of its tests
+    History {
         /// owner/repo#number, or its name
         environment: Which,
     },

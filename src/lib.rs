@@ -113,14 +113,20 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
             Verb::Schema => unreachable!("it has been answered"),
             Verb::Pool(pool) => on_pool(pool, &cli, output, environment).await,
             Verb::List => {
-                looking(&cli, environment, async |pools, grace| {
-                    command::environments::list(pools, grace, output).await
+                looking(&cli, environment, async |pools, settings| {
+                    command::list::list(pools, settings, output).await
                 })
                 .await
             }
             Verb::Show { environment: which } => {
-                looking(&cli, environment, async |pools, grace| {
-                    command::environments::show(which, pools, grace, output).await
+                looking(&cli, environment, async |pools, settings| {
+                    command::environments::show(which, pools, settings.lifetime.grace, output).await
+                })
+                .await
+            }
+            Verb::History { environment: which } => {
+                looking(&cli, environment, async |pools, _| {
+                    command::past::history(which, pools, output).await
                 })
                 .await
             }
@@ -239,12 +245,12 @@ fn settings(cli: &Cli, environment: &Environment) -> Result<Settings> {
 async fn looking(
     cli: &Cli,
     environment: &Environment,
-    look: impl AsyncFnOnce(&engine::Pools, jiff::SignedDuration) -> Result<Answer>,
+    look: impl AsyncFnOnce(&engine::Pools, &Settings) -> Result<Answer>,
 ) -> Result<Answer> {
     let settings = settings(cli, environment)?;
     let (name, of) = settings.pools.first_key_value().context("there is always a pool")?;
     let pools = assemble::pools(&settings.store, name, of, environment).await?;
-    look(&pools, settings.lifetime.grace).await
+    look(&pools, &settings).await
 }
 
 /// One run of the engine.
@@ -283,7 +289,12 @@ async fn extend(
         Ok(Arc::new(Said::new(Wanted::Down)))
     });
     let engine = assemble::engine(&settings, &holder, outside.await?)?;
-    command::extended::answer(&holder, engine.extend(&holder, by.into()).await?, output)
+    command::extended::answer(
+        &holder,
+        engine.extend(&holder, by.into()).await?,
+        clock::Clock::system().now(),
+        output,
+    )
 }
 
 async fn on_pool(pool: &Pool, cli: &Cli, output: Output, environment: &Environment) -> Result<Answer> {

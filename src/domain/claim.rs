@@ -5,15 +5,17 @@
 //! is a method that gives the next claim, or an [`Illegal`] that says why not. Must never: change without a
 //! transition; be judged without the pull request as it is now (`intent.rs` does that).
 
+mod leaving;
 mod turn;
 
+pub use leaving::{Cause, Leaving, Passed};
 pub use turn::{Ending, Illegal};
 
 pub use super::{
     job::Job,
     receipt::Gone,
     removal::{Elsewhere, ObjectName, ProviderKind, Removal},
-    reported::{Reported, Told},
+    reported::{Counted, Reported, Told},
 };
 
 use super::{
@@ -66,6 +68,9 @@ pub struct Claim {
     /// What was seen gone of it so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     gone: Vec<Gone>,
+    /// How it comes to its end.
+    #[serde(default, skip_serializing_if = "Leaving::is_none")]
+    leaving: Leaving,
 }
 
 /// Where it stands, with the data of that state alone. `None` for addresses: the provider needs none, or a run died
@@ -175,6 +180,7 @@ impl Claim {
             warned: None,
             removal,
             gone: Vec::new(),
+            leaving: Leaving::default(),
         }
     }
 
@@ -182,6 +188,7 @@ impl Claim {
     pub fn of_orphan(holder: Holder, ids: (ClaimUid, RunId), removal: Removal, now: Timestamp) -> Self {
         let first = Self::first(holder, ids, None, removal, now, SignedDuration::ZERO);
         Self { state: State::Draining { addresses: None, since: now }, wish: Wish::Down, ..first }
+            .because(Cause::Orphan)
     }
 
     /// The environment's name.

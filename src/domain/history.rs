@@ -1,11 +1,15 @@
-//! What outlives an environment, as its document says it: so far the results of tests, by commit and by who handed them in.
-//! Pure.
+//! What outlives an environment, as its document says it: the results of tests, by commit and by who handed them in, and
+//! its lives that have ended. Pure.
 //!
-//! Bounded: the newest commits, and of each what people read. What else stands in the document stays as it is. Must never:
-//! take a result that it cannot read for one that is not there.
+//! Bounded: the newest commits and lives, and of each what people read. What else stands in the document stays as it is.
+//! Must never: take a result or a life that it cannot read for one that is not there; tell of one life twice.
+
+mod life;
+
+pub use life::Life;
 
 use super::{
-    names::HeadSha,
+    names::{ClaimUid, HeadSha},
     results::{Failure, Results},
 };
 use jiff::Timestamp;
@@ -23,11 +27,17 @@ const SHOWN: usize = 20;
 const TEXT: usize = 300;
 /// In all so many bytes: less than any store takes.
 const BYTES: usize = 256 << 10;
+/// So many lives are remembered.
+pub const LIVES: usize = 10;
+/// In all so many bytes, beside the results.
+const LIVES_BYTES: usize = 64 << 10;
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     results: BTreeMap<String, Commit>,
+    /// In the order in which they ended.
+    lives: Vec<Life>,
     /// What others wrote.
     rest: Map<String, Value>,
 }
@@ -64,17 +74,40 @@ struct KeptFailure {
 }
 
 const RESULTS: &str = "results";
+const LIVES_KEY: &str = "lives";
+
+/// What is kept of one report on one commit, for people who look back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Past<'a> {
+    /// The commit.
+    pub head: &'a str,
+    /// Who handed it in.
+    pub report: &'a str,
+    /// When the last report on this commit came.
+    pub at: Timestamp,
+    /// How many passed.
+    pub passed: u32,
+    /// How many failed.
+    pub failed: u32,
+    /// How many were left out.
+    pub skipped: u32,
+}
 
 impl History {
-    /// As the document says it; an error, if its results cannot be read.
+    /// As the document says it; an error, if its results or lives cannot be read.
     pub fn of(mut document: Map<String, Value>) -> Result<Self, serde_json::Error> {
         let results = document.remove(RESULTS).map(serde_json::from_value).transpose()?.unwrap_or_default();
-        Ok(Self { results, rest: document })
+        let lives = document.remove(LIVES_KEY).map(serde_json::from_value).transpose()?.unwrap_or_default();
+        Ok(Self { results, lives, rest: document })
     }
 
     /// As the document shall say it.
     pub fn into_document(self) -> Map<String, Value> {
-        let Self { results, mut rest } = self;
+        let Self { results, lives, mut rest } = self;
+        if !lives.is_empty() {
+            let lives = serde_json::to_value(lives).expect("names, times and texts are JSON");
+            rest.insert(LIVES_KEY.to_owned(), lives);
+        }
         if !results.is_empty() {
             let results = serde_json::to_value(results).expect("names, numbers and texts are JSON");
             rest.insert(RESULTS.to_owned(), results);
@@ -124,6 +157,46 @@ impl History {
     /// Without what came of this commit: its tests run once more.
     pub fn without(mut self, head: &HeadSha) -> Self {
         self.results.remove(head.as_ref());
+        self
+    }
+
+    /// The lives that have ended, the oldest first.
+    pub fn lives(&self) -> &[Life] {
+        &self.lives
+    }
+
+    /// All results, the newest commit first.
+    pub fn all_results(&self) -> Vec<Past<'_>> {
+        let each = self.results.iter().flat_map(|(head, commit)| {
+            commit.reports.iter().map(|(report, kept)| Past {
+                head,
+                report,
+                at: commit.at,
+                passed: kept.passed,
+                failed: kept.failed,
+                skipped: kept.skipped,
+            })
+        });
+        let mut all: Vec<Past> = each.collect();
+        all.sort_by_key(|past| std::cmp::Reverse(past.at));
+        all
+    }
+
+    /// Whether it tells of this life.
+    pub fn tells_of(&self, life: &ClaimUid) -> bool {
+        self.lives.iter().any(|known| known.uid == *life)
+    }
+
+    /// With this life, once; what is too old for it all is left out.
+    pub fn with_life(mut self, life: Life) -> Self {
+        if self.tells_of(&life.uid) {
+            return self;
+        }
+        self.lives.push(life);
+        let size = |lives: &[Life]| serde_json::to_string(lives).map_or(0, |text| text.len());
+        while self.lives.len() > 1 && (self.lives.len() > LIVES || size(&self.lives) > LIVES_BYTES) {
+            self.lives.remove(0);
+        }
         self
     }
 

@@ -4,7 +4,7 @@
 //! what goes and tidies up, but never starts an environment, nor goes on with one that a dead run has begun. Must never: look at what an event said of the pull request's state.
 
 use super::{
-    claim::{Claim, Illegal, Job, Removal, State, Wish},
+    claim::{Cause, Claim, Illegal, Job, Removal, State, Wish},
     holder::Holder,
     names::{ClaimUid, HeadSha, PlaceName, RunId},
 };
@@ -142,7 +142,7 @@ pub fn decide(
             match claim.state() {
                 // Its time is over: it goes, and the carried wish brings it up anew.
                 State::Waiting { .. } | State::Held { .. } if expired => {
-                    Intent::Take(anew(ours).draining(now)?, Then::Down)
+                    Intent::Take(anew(ours).draining(now)?.because(Cause::Expired), Then::Down)
                 }
                 State::Waiting { .. } => Intent::Take(ours, Then::Up),
                 State::Held { .. } => Intent::Take(ours.reopened()?, Then::Up),
@@ -152,7 +152,8 @@ pub fn decide(
         }
         (Occasion::Sweep, Wanted::Up(_)) => match claim.state() {
             State::Waiting { .. } | State::Held { .. } if expired => {
-                Intent::Take(ours.wishing(Wish::Down).draining(now)?, Then::Down)
+                let ours = ours.wishing(Wish::Down).draining(now)?;
+                Intent::Take(ours.because(Cause::Expired), Then::Down)
             }
             // Its reopening went unheard: without this, the next close would find a grace long over.
             State::Held { closed_at: Some(_), .. } => {
@@ -164,18 +165,25 @@ pub fn decide(
         },
         (Occasion::Event | Occasion::UpNow | Occasion::Sweep, Wanted::Down | Wanted::LeftOut) => {
             let ours = ours.wishing(Wish::Down);
+            let cause = match is_left_out {
+                _ if expired => Cause::Expired,
+                true => Cause::LeftOut,
+                false => Cause::Closed,
+            };
             match claim.state() {
                 State::Held { closed_at, .. } if !expired => {
                     let over = closed_at.unwrap_or(now).saturating_add(terms.grace).unwrap_or(Timestamp::MAX);
                     match closed_at {
-                        _ if over <= now => Intent::Take(ours.draining(now)?, Then::Down),
+                        _ if over <= now => Intent::Take(ours.draining(now)?.because(cause), Then::Down),
                         None => Intent::Take(ours.closed(now)?, Then::Rest(Why::Grace(over))),
                         Some(_) if claim.is_left_out() == is_left_out => Intent::Leave(Why::Grace(over)),
                         Some(_) => Intent::Take(ours, Then::Rest(Why::Grace(over))),
                     }
                 }
                 // What waits has nothing that a grace could keep.
-                State::Waiting { .. } | State::Held { .. } => Intent::Take(ours.draining(now)?, Then::Down),
+                State::Waiting { .. } | State::Held { .. } => {
+                    Intent::Take(ours.draining(now)?.because(cause), Then::Down)
+                }
                 State::Draining { .. } | State::Freeing { .. } => Intent::Take(ours, Then::Down),
                 State::Cooling { until, .. } => finish(ours, *until, now),
             }
@@ -183,7 +191,9 @@ pub fn decide(
         (Occasion::DownNow, _) => {
             let ours = ours.wishing(Wish::Down);
             match claim.state() {
-                State::Waiting { .. } | State::Held { .. } => Intent::Take(ours.draining(now)?, Then::Down),
+                State::Waiting { .. } | State::Held { .. } => {
+                    Intent::Take(ours.draining(now)?.because(Cause::AskedFor), Then::Down)
+                }
                 State::Draining { .. } | State::Freeing { .. } => Intent::Take(ours, Then::Down),
                 State::Cooling { until, .. } => finish(ours, *until, now),
             }

@@ -3,7 +3,7 @@
 //! Must never: hold a secret, or a text of a log that was not asked for.
 
 use super::{
-    claim::ObjectName,
+    claim::{Gone, ObjectName},
     diagnosis::Diagnosis,
     holder::Holder,
     names::{EnvironmentName, Generation, HeadSha},
@@ -40,6 +40,9 @@ pub struct Report {
     pub addresses: Vec<Ipv4Addr>,
     /// What was done, in the order of the plan.
     pub phases: Vec<Phase>,
+    /// What was seen gone, and how.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub receipt: Vec<Gone>,
     /// What its tests came to.
     pub tests: Option<Results>,
     /// Why it is not ready, if that is likely enough to be said.
@@ -188,6 +191,7 @@ impl Report {
             url: None,
             addresses: Vec::new(),
             phases: Vec::new(),
+            receipt: Vec::new(),
             tests: None,
             diagnosis: None,
             evidence: None,
@@ -224,8 +228,9 @@ impl Report {
 
     /// Passes each text that came from elsewhere through this.
     pub fn redact(&mut self, through: impl Fn(&str) -> String) {
-        let Self { phases, tests, diagnosis, evidence, outcome, comment, .. } = self;
+        let Self { phases, receipt, tests, diagnosis, evidence, outcome, comment, .. } = self;
         let mut texts: Vec<&mut String> = phases.iter_mut().map(|phase| &mut phase.detail).collect();
+        texts.extend(receipt.iter_mut().flat_map(|gone| [&mut gone.what, &mut gone.proof]));
         texts.extend(evidence);
         texts.extend(comment);
         texts.extend(diagnosis.iter_mut().flat_map(|found| [&mut found.object, &mut found.detail]));

@@ -2,7 +2,10 @@
 //!
 //! Must never: hold a secret: what is told was redacted before.
 
-use super::names::{Generation, HeadSha};
+use super::{
+    names::{Generation, HeadSha},
+    results::Results,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,12 +25,30 @@ pub struct Reported {
     /// Which results of tests the verdict rests on, be it that they are still awaited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<String>,
+    /// What those came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
     /// How long it took, in seconds.
     #[serde(default)]
     pub took: u64,
     /// What was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Told>,
+}
+
+/// How many tests passed and failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Passed.
+    pub passed: u32,
+    /// Failed, or could not be run.
+    pub failed: u32,
+}
+
+impl From<&Results> for Counted {
+    fn from(results: &Results) -> Self {
+        Self { passed: results.passed, failed: results.failed }
+    }
 }
 
 /// What people were told of one step.

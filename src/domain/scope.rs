@@ -75,6 +75,13 @@ impl Scope {
         }
     }
 
+    /// Of nobody's environment: for who looks at all.
+    pub fn nobodys(removal: Removal) -> Self {
+        let name: EnvironmentName = "nobody".parse().expect("a label of letters");
+        let (hosts, target) = (Hosts::default(), Target::Down);
+        Self { holder: Holder::Named(name.clone()), name, addresses: None, hosts, target, removal }
+    }
+
     /// Where it is to be met.
     pub fn url(&self) -> Option<String> {
         self.hosts.main.as_ref().map(|host| format!("https://{host}"))

@@ -2,13 +2,14 @@
 //!
 //! Free: cooled, absence observed once more -> write `freeing` -> read the pool at v -> check the claim -> write the pool
 //! over v -> end the claim. The pool is written even if nothing of ours is in it, so that every allocation begun earlier
-//! fails; and freed by name, whatever the claim lists, because a run may have died between pool and claim.
+//! fails; and freed by name, whatever the claim lists, because a run may have died between pool and claim. What outlives the
+//! claim is written before it ends, and after nothing can bring this life back.
 
 use super::{Opened, Protocol, hold::Change};
 use crate::{
     documents::claims::{Check, Fence},
     domain::{
-        claim::{Claim, Ending, State, Wish},
+        claim::{Claim, Ending, Gone, State, Wish},
         holder::Holder,
         intent::{Occasion, Then, Wanted, Why},
     },
@@ -53,8 +54,9 @@ pub enum Freed {
 }
 
 impl Protocol {
-    /// draining -> cooling, or back to held if it was reopened meanwhile. To be called when everything was seen absent.
-    pub async fn removed(&self, fence: &mut Fence) -> Result<Removed> {
+    /// draining -> cooling, or back to held if it was reopened meanwhile. To be called when everything was seen absent, with
+    /// what is to be told of that.
+    pub async fn removed(&self, fence: &mut Fence, gone: Vec<Gone>) -> Result<Removed> {
         let (pools, claim) = (&self.pools, fence.claim().clone());
         let now = pools.clock.now();
         if claim.wish() == Wish::Up {
@@ -68,17 +70,20 @@ impl Protocol {
         let none = claim.addresses().is_none() && pools.look().await?.held_by(&fence.name()).is_empty();
         let until =
             if none { now } else { now.saturating_add(self.terms.reuse_after).unwrap_or(Timestamp::MAX) };
-        Ok(match pools.claims.advance(fence, claim.cooling(until)?).await? {
+        let cooling = claim.without(gone).cooling(until)?.cooling_since(now);
+        Ok(match pools.claims.advance(fence, cooling).await? {
             Check::Current => Removed::Cooling(until),
             Check::Superseded => Removed::Superseded,
         })
     }
 
-    /// cooling -> freeing -> gone. `presence` looks at the clusters once more.
+    /// cooling -> freeing -> gone. `presence` looks at the clusters once more, `remember` writes down what is to outlive the
+    /// claim: as often as the end is begun, until it has come.
     pub async fn free(
         &self,
         mut fence: Fence,
         presence: impl AsyncFn() -> Result<Presence>,
+        remember: impl AsyncFn(&Claim) -> Result<()>,
     ) -> Result<Freed> {
         let (claims, clock) = (&self.pools.claims, &self.pools.clock);
         let claim = fence.claim().clone();
@@ -111,6 +116,7 @@ impl Protocol {
         if freed.await? == Check::Superseded {
             return Ok(Freed::Superseded);
         }
+        remember(fence.claim()).await?;
         let uid = self.ids.take()?.uid;
         match fence.claim().clone().ended(uid, clock.now(), self.terms.life)? {
             Ending::Gone => Ok(match claims.forget(fence).await? {
@@ -131,12 +137,13 @@ impl Protocol {
         holder: &Holder,
         wanted: impl AsyncFn(Option<&Claim>) -> Result<Wanted>,
         presence: impl AsyncFn() -> Result<Presence>,
+        remember: impl AsyncFn(&Claim) -> Result<()>,
     ) -> Result<Option<Freed>> {
         match self.open(holder, Occasion::Sweep, wanted).await? {
             Opened::Taken(fence, Then::Down)
                 if matches!(fence.claim().state(), State::Cooling { .. } | State::Freeing { .. }) =>
             {
-                self.free(fence, presence).await.map(Some)
+                self.free(fence, presence, remember).await.map(Some)
             }
             Opened::Left(Why::Cooling(until)) => Ok(Some(Freed::NotYet(until))),
             Opened::Taken(..) | Opened::Left(_) | Opened::Refused { .. } => Ok(None),

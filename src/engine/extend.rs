@@ -14,10 +14,21 @@ use jiff::{SignedDuration, Timestamp};
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extended {
-    /// It lives until then.
-    Until(Timestamp),
+    /// It lives longer.
+    Until(Longer),
     /// There is none, or it goes already.
     Nothing,
+}
+
+/// How long it lives now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Longer {
+    /// Until then, at the latest.
+    pub until: Timestamp,
+    /// Less than was asked for: nobody gets more.
+    pub is_short: bool,
+    /// It is closed, and goes once its grace is over all the same.
+    pub is_closing: bool,
 }
 
 impl Engine {
@@ -40,8 +51,10 @@ impl Engine {
             let wanted = claim.expires().max(now).saturating_add(by).unwrap_or(Timestamp::MAX);
             // It may have been given more by another platform file: that is not taken away here.
             let until = wanted.min(most.max(claim.expires()));
+            let is_closing = matches!(claim.state(), State::Held { closed_at: Some(_), .. });
+            let longer = Longer { until, is_short: until < wanted, is_closing };
             match pools.claims.extend(&basis, until).await {
-                Ok(()) => Ok(Some(Extended::Until(until))),
+                Ok(()) => Ok(Some(Extended::Until(longer))),
                 Err(NotWritten::Conflict) => Ok(None),
                 Err(NotWritten::Unknown(error)) => Err(error),
             }

@@ -8,7 +8,7 @@ use super::{Engine, told};
 use crate::{
     documents::{Key, NotWritten, Store},
     domain::{
-        claim::{Reported, State},
+        claim::{Counted, Reported, State},
         holder::Holder,
         kubeconfig,
         names::{EnvironmentName, HeadSha},
@@ -80,7 +80,8 @@ impl Engine {
             let ours = claim.taken(self.protocol.ids.take()?.run, clock.now());
             let outcome = told::of(results);
             let (word, by) = (outcome.word().to_owned(), ours.generation());
-            let reported = Reported { outcome: word, by, ..reported.clone() };
+            let counted = Some(Counted::from(results));
+            let reported = Reported { outcome: word, by, counted, ..reported.clone() };
             match pools.claims.take(basis, ours.reporting(reported)).await {
                 Ok(fence) => Ok(Some((outcome, told::again(store, fence.claim(), clock).await?))),
                 Err(NotWritten::Conflict) => Ok(None),

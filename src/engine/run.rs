@@ -14,7 +14,7 @@ use super::{
 use crate::{
     documents::claims::{Check, Fence},
     domain::{
-        claim::{Reported, State, Told, Wish},
+        claim::{Cause, Claim, Counted, Reported, State, Told, Wish},
         intent::Then,
         names::HeadSha,
         plan::{Direction, Plan, Spec},
@@ -57,10 +57,11 @@ impl Run<'_> {
         loop {
             match self.fence.claim().state() {
                 State::Draining { .. } => {
-                    if let Some(outcome) = self.down().await? {
+                    let board = Board::default();
+                    if let Some(outcome) = self.down(&board).await? {
                         return Ok(Some(outcome));
                     }
-                    match self.removed().await? {
+                    match self.removed(&board).await? {
                         Removed::UpAgain => return Ok(None),
                         Removed::Superseded => return Ok(Some(Outcome::Superseded)),
                         Removed::Cooling(_) => {}
@@ -135,15 +136,17 @@ impl Run<'_> {
             }
             Ending::Lost(error) => {
                 // Its own wish would bring it back with the very addresses that it has lost.
-                let draining = self.fence.claim().clone().wishing(Wish::Down).draining(self.now())?;
+                let draining = self.fence.claim().clone().wishing(Wish::Down);
+                let draining = draining.draining(self.now())?.because(Cause::Lost);
                 let claims = &engine.protocol.pools.claims;
                 if claims.advance(&mut self.fence, draining).await? == Check::Superseded {
                     return Ok(Outcome::Superseded);
                 }
-                if let Some(outcome) = self.down().await? {
+                let board = Board::default();
+                if let Some(outcome) = self.down(&board).await? {
                     return Ok(outcome);
                 }
-                Ok(match self.removed().await? {
+                Ok(match self.removed(&board).await? {
                     Removed::Superseded => Outcome::Superseded,
                     Removed::Cooling(_) | Removed::UpAgain => ended(CLAIM, &error),
                 })
@@ -180,11 +183,12 @@ impl Run<'_> {
             detail: phase.detail.chars().take(DETAIL).collect(),
         });
         let (took, phases) = (told.seconds(now).max(0.0) as u64, phases.collect());
+        let counted = told.tests.as_ref().map(Counted::from);
         let tests = match &outcome {
             Outcome::AwaitingTests { report } => Some(report.clone()),
             _ => told.tests.map(|results| results.name),
         };
-        let reported = Reported { outcome: outcome_word, by, head, at: now, tests, took, phases };
+        let reported = Reported { outcome: outcome_word, by, head, at: now, tests, counted, took, phases };
         let (claim, fence) = (claim.reporting(reported), &mut self.fence);
         let written =
             self.engine.patiently(async || protocol.pools.claims.advance(fence, claim.clone()).await);
@@ -240,9 +244,12 @@ impl Run<'_> {
     }
 
     /// `None`: everything was seen gone.
-    async fn down(&mut self) -> Result<Option<Outcome>> {
+    async fn down(&mut self, board: &Board) -> Result<Option<Outcome>> {
         let (provider, scope) = self.going().await?;
-        Ok(match self.drive(Direction::Down, &*provider, &scope, &Board::default()).await? {
+        let ending = self.drive(Direction::Down, &*provider, &scope, board).await?;
+        let gone = self.engine.gone(self.fence.claim(), &board.gone());
+        self.telling.say(|report| report.receipt = gone);
+        Ok(match ending {
             Ending::Settled { unverified } => {
                 for step in unverified {
                     tracing::warn!("{step} could not be proven undone from within; it went with the cluster");
@@ -262,18 +269,27 @@ impl Run<'_> {
         Ok((provider, Scope::of(claim, Hosts::default(), Target::Down)))
     }
 
-    async fn removed(&mut self) -> Result<Removed> {
-        let (engine, fence) = (self.engine, &mut self.fence);
-        engine.patiently(async || engine.protocol.removed(fence).await).await
+    async fn removed(&mut self, board: &Board) -> Result<Removed> {
+        let (engine, gone) = (self.engine, self.engine.gone(self.fence.claim(), &board.gone()));
+        let fence = &mut self.fence;
+        engine.patiently(async || engine.protocol.removed(fence, gone.clone()).await).await
     }
 
     /// cooling or freeing -> gone; `None`: it is to be opened again.
     async fn free(self) -> Result<Option<Outcome>> {
         let (provider, scope) = self.going().await?;
         // As it is looked at, so it is decided: `free` works with the very same fence.
-        let undone = self.engine.patiently(async || self.is_undone(&*provider, &scope).await);
+        let board = Board::default();
+        let undone = self.engine.patiently(async || self.is_undone(&*provider, &scope, &board).await);
         let presence = if undone.await? { Presence::Absent } else { Presence::There };
-        Ok(match self.engine.protocol.free(self.fence, async || Ok(presence)).await? {
+        let (engine, telling, seen) = (self.engine, self.telling, board.gone());
+        let remember = async |claim: &Claim| {
+            let receipt = engine.receipt(claim, &seen);
+            engine.remember(claim, &receipt).await?;
+            telling.say(|report| report.receipt = receipt);
+            Ok(())
+        };
+        Ok(match engine.protocol.free(self.fence, async || Ok(presence), remember).await? {
             Freed::Gone => Some(Outcome::Removed { free_at: None }),
             Freed::NotYet(until) => Some(Outcome::Removed { free_at: Some(until) }),
             Freed::Superseded => Some(Outcome::Superseded),
@@ -282,10 +298,9 @@ impl Run<'_> {
     }
 
     /// Whether nothing of it is left, anywhere.
-    async fn is_undone(&self, provider: &dyn Provider, scope: &Scope) -> Result<bool> {
-        let engine = self.engine;
-        let (sentry, board) = (self.sentry(Direction::Down), Board::default());
-        let cx = self.context(&sentry, provider, scope, &board);
+    async fn is_undone(&self, provider: &dyn Provider, scope: &Scope, board: &Board) -> Result<bool> {
+        let (engine, sentry) = (self.engine, self.sentry(Direction::Down));
+        let cx = self.context(&sentry, provider, scope, board);
         for step in engine.steps.iter().filter(|step| provider.uses(step.spec().name)) {
             if !step.is_undone(&cx).await? {
                 tracing::info!("{} is not undone yet: it is removed once more", step.spec().name);
@@ -348,6 +363,7 @@ impl Run<'_> {
             report.generation = Some(claim.generation());
             report.expires_at = Some(claim.expires());
             report.holding(claim.addresses());
+            report.receipt = claim.gone().to_vec();
             if report.head_sha.is_none() {
                 report.head_sha = claim.head().cloned();
             }

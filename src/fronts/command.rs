@@ -4,10 +4,13 @@
 
 pub(crate) mod environments;
 pub(crate) mod extended;
+pub(crate) mod list;
+pub(crate) mod past;
 pub(crate) mod pool;
 pub(crate) mod run;
 mod survey;
 pub(crate) mod swept;
+mod table;
 
 use crate::{cli::Output, errors::Exit, settings};
 use anyhow::{Context as _, Result};

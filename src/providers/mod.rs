@@ -66,6 +66,18 @@ pub struct Here<'a> {
     pub fence: &'a Fence,
     /// Who looks after that right.
     pub guard: &'a dyn Guard,
+    /// Who is told what was seen gone.
+    pub witness: &'a dyn Witness,
+}
+
+/// Keeps what a removal has seen, for the receipt.
+pub trait Witness {
+    /// This is there, and nobody who comes later can say what it was.
+    fn met(&self, what: String);
+    /// A look has found it absent, by this answer.
+    fn gone(&self, what: &str, proof: &str);
+    /// Of all that was met nothing is left; by this name, if nothing was met.
+    fn none_left(&self, otherwise: &str, proof: &str);
 }
 
 /// Looks, once more, whether the claim is ours and its addresses are still its own in the pool.

@@ -11,6 +11,7 @@ use crate::{
     errors::{Exit, UserError},
     mask::Mask,
     progress::Progress,
+    providers::Witness as _,
     settings::{MergedKubeconfig, VaultPath},
 };
 use anyhow::{Context as _, Result};
@@ -89,15 +90,18 @@ impl Step for KeepKubeconfig {
         }
         if let Some(merged) = &self.merged {
             merged.change(&cx.scope.name, None).await?;
+            cx.gone("merged kubeconfig", "no entry of its name");
         }
         let key = Key::Kubeconfig(cx.scope.name.clone());
-        match cx.store.read(&key).await? {
-            Read::Absent { .. } => Ok(Progress::done("no kubeconfig")),
+        let (detail, proof) = match cx.store.read(&key).await? {
+            Read::Absent { .. } => ("no kubeconfig", "no such document"),
             Read::Present { version, .. } => {
                 settled(remove_surely(cx.store, &key, &version).await, &cx.store.place(&key))?;
-                Ok(Progress::done("kubeconfig removed"))
+                ("kubeconfig removed", "removed from the store")
             }
-        }
+        };
+        cx.gone("kubeconfig", proof);
+        Ok(Progress::done(detail))
     }
 
     /// The shell tool of old keeps its own there, too; ours says for whom it is.

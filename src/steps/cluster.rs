@@ -39,6 +39,6 @@ impl Step for Cluster {
     }
 }
 
-fn here<'a>(cx: &Context<'a>) -> Here<'a> {
-    Here { scope: cx.scope, fence: cx.fence, guard: cx.guard }
+fn here<'a>(cx: &'a Context<'a>) -> Here<'a> {
+    Here { scope: cx.scope, fence: cx.fence, guard: cx.guard, witness: cx }
 }

@@ -15,7 +15,7 @@ use crate::{
     domain::{names::DnsName, plan::Spec},
     errors::{Exit, UserError},
     progress::{Progress, Wait},
-    providers::Access,
+    providers::{Access, Witness as _},
 };
 use anyhow::Result;
 use async_trait::async_trait;
@@ -130,6 +130,8 @@ impl Names {
             zone.look_for_absence(host).await.map_err(|failure| looking(host, failure))
         }));
         let pictures = pictures.await?;
+        let gone = hosts.iter().zip(&pictures).filter(|(_, picture)| picture.is_gone());
+        gone.for_each(|(host, picture)| cx.gone(host.as_ref(), &picture.denial()));
         match pictures.iter().find(|picture| !picture.is_gone()) {
             Some(silent) if silent.is_unknown() => Err(unanswered(silent)),
             left => Ok(left.map(|left| self.again(cx, left))),

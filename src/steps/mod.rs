@@ -5,6 +5,7 @@
 //! Must never: assume that an earlier run did what it began; try again by itself (the engine does).
 
 pub mod access;
+mod board;
 pub mod cluster;
 pub mod deploy;
 pub mod dns;
@@ -17,6 +18,7 @@ pub mod secrets;
 pub mod sources;
 pub mod tests;
 
+pub use board::{Board, Verdict};
 pub use field::Field;
 
 use crate::{
@@ -28,7 +30,6 @@ use crate::{
     documents::{NotWritten, Store, claims::Fence},
     domain::{
         plan::{Spec, StepName},
-        results::Results,
         scope::Scope,
         sweep::Trace,
         template::Variables,
@@ -47,7 +48,7 @@ use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 use tokio::sync::OnceCell;
@@ -218,30 +219,6 @@ impl Context<'_> {
             Inside::NotYet(wait) => Ok(Err(wait)),
             Inside::Gone => Err(gone(self.scope)),
         }
-    }
-}
-
-/// What steps find out that no other step needs: only the report tells it.
-#[derive(Default)]
-pub struct Board(Mutex<Option<Verdict>>);
-
-/// What is known of the tests.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// They were run.
-    Ran(Results),
-    /// Another job hands them in under this name.
-    Awaited(String),
-}
-
-impl Board {
-    /// Says it.
-    pub fn say(&self, verdict: Verdict) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
-    }
-    /// What was said.
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     errors::{Exit, UserError},
     mask::Mask,
     progress::Progress,
-    providers::Access,
+    providers::{Access, Witness as _},
     settings::{Namespace, Secret, VaultPath, VaultToken},
 };
 use anyhow::{Context as _, Result};
@@ -86,6 +86,7 @@ impl Step for Secrets {
         let accessor = accessor(&document, &cx.store.place(&key))?;
         self.vault()?.0.revoke_accessor(&accessor).await?;
         settled(remove_surely(cx.store, &key, &version).await, &cx.store.place(&key))?;
+        cx.gone("Vault token", "revoked");
         Ok(Progress::done("token revoked"))
     }
 

@@ -142,14 +142,17 @@ async fn whoever_meets_a_claim_that_has_cooled_may_finish_it() {
     stage.run("close", 1, Occasion::Event).await;
     let engine = stage.engine("passer-by");
     let finish = async |presence| {
-        engine.finish(&pull(1), async |_| Ok(Wanted::Down), async || Ok(presence)).await.unwrap()
+        engine
+            .finish(&pull(1), async |_| Ok(Wanted::Down), async || Ok(presence), async |_| Ok(()))
+            .await
+            .unwrap()
     };
     assert!(matches!(finish(Presence::Absent).await, Some(Freed::NotYet(_))), "not before its time");
     stage.bed.pass(crate::lifecycle::COOLING);
     // What has come back is removed again, and cools from then on.
     let Some(Freed::StillThere(mut fence)) = finish(Presence::There).await else { panic!("it is there") };
     assert_eq!(fence.claim().state().word(), "draining");
-    assert!(matches!(engine.removed(&mut fence).await.unwrap(), Removed::Cooling(_)));
+    assert!(matches!(engine.removed(&mut fence, Vec::new()).await.unwrap(), Removed::Cooling(_)));
     assert!(matches!(finish(Presence::Absent).await, Some(Freed::NotYet(_))), "it cools anew");
     stage.bed.pass(crate::lifecycle::COOLING);
     assert!(matches!(finish(Presence::Absent).await, Some(Freed::Gone)));

@@ -619,8 +619,9 @@ fn the_help_reads_well() {
       extend      Let an environment live longer
       sweep       Look at everything: what is past its time goes, and what nobody claims any more
       action      Do what a job's event leads to: the entry of the GitHub Action
-      list        Show all environments
+      list        Show all environments, and how full the pools are
       show        Show one environment
+      history     Show what has been of an environment: its lives, and the results of its tests
       kubeconfig  Print the kubeconfig of an environment
       plan        Show what an event leads to, offline
       rehearse    Run the whole pipeline on an embedded world, offline

@@ -121,7 +121,7 @@ impl Stage {
                 }
                 Then::Down => {
                     if fence.claim().state().word() == "draining" {
-                        match engine.removed(&mut fence).await? {
+                        match engine.removed(&mut fence, Vec::new()).await? {
                             Removed::Cooling(_) => {}
                             Removed::UpAgain => {
                                 then = Then::Up;
@@ -130,7 +130,7 @@ impl Stage {
                             Removed::Superseded => return Ok("superseded".to_owned()),
                         }
                     }
-                    match engine.free(fence, async || Ok(Presence::Absent)).await? {
+                    match engine.free(fence, async || Ok(Presence::Absent), async |_| Ok(())).await? {
                         Freed::Gone => return Ok("gone".to_owned()),
                         Freed::Anew(anew) => (fence, then) = (anew, Then::Up),
                         Freed::NotYet(_) => return Ok("cooling".to_owned()),

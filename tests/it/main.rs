@@ -44,6 +44,7 @@ mod interleavings;
 mod junit;
 mod kubernetes;
 mod lifecycle;
+mod looking;
 mod markdown;
 mod mask;
 mod model;

@@ -2,6 +2,7 @@
 
 use berth::{
     domain::{
+        claim::Gone,
         diagnosis::Diagnosis,
         holder::Holder,
         names::Generation,
@@ -316,11 +317,17 @@ fn closed_and_removed() {
 
     Reopening keeps URL, address and data. `/berth down` removes it now.
     "#);
+    let seen =
+        |what: &str, time: &str, proof: &str| Gone { what: what.into(), at: at(time), proof: proof.into() };
     let mut gone = report(Some(Outcome::Removed { free_at: Some(at("12:13:12")) }));
     gone.phases = vec![
         phase("claim", Status::Done, 0.1, "draining, generation 4"),
-        phase("dns", Status::Done, 10.0, "NXDOMAIN, 2 of 2 servers"),
-        phase("cluster", Status::Done, 162.0, "404"),
+        phase("dns", Status::Done, 10.0, "its names are gone"),
+        phase("cluster", Status::Done, 162.0, "6 objects gone"),
+    ];
+    gone.receipt = vec![
+        seen("pr-42-shop.preview.example.com", "12:00:10", "NXDOMAIN, 2 of 2 servers"),
+        seen("Cluster pr-shop-42, Secret proxmox", "12:02:42", "not in a complete list"),
     ];
     assert_snapshot!(plain(&gone), @r#"
     <!-- berth v1 acme/shop#42 g3 -->
@@ -329,19 +336,29 @@ fn closed_and_removed() {
     | gone | seen at | proof |
     |---|---|---|
     | `pr-42-shop.preview.example.com` | 12:00:10 | `NXDOMAIN, 2 of 2 servers` |
-    | cluster | 12:02:42 | `404` |
-    | `192.168.1.140`, `.141` | 12:13:12 | cooling, free at 12:13 UTC |
+    | `Cluster pr-shop-42`, `Secret proxmox` | 12:02:42 | `not in a complete list` |
+    | `192.168.1.140`, `.141` | | cooling, free at 12:13 UTC |
     "#);
     // The same comment, once more at the end.
-    assert!(
-        body(&gone, at("12:14:00"), &Beside::default())
-            .contains("| `192.168.1.140`, `.141` | 12:13:12 | cooled, freed |")
-    );
+    let mut end = Report { outcome: Some(Outcome::Removed { free_at: None }), ..gone.clone() };
+    end.receipt.push(seen("192.168.1.140, 192.168.1.141", "12:13:15", "cooled 10 min, freed"));
+    end.phases.truncate(1);
+    assert_snapshot!(plain(&end), @r#"
+    <!-- berth v1 acme/shop#42 g3 -->
+    ### 🧹 Removed · nothing left
+
+    | gone | seen at | proof |
+    |---|---|---|
+    | `pr-42-shop.preview.example.com` | 12:00:10 | `NXDOMAIN, 2 of 2 servers` |
+    | `Cluster pr-shop-42`, `Secret proxmox` | 12:02:42 | `not in a complete list` |
+    | `192.168.1.140`, `.141` | 12:13:15 | `cooled 10 min, freed` |
+    "#);
     gone.phases[1].status = Status::Unverified;
     let unsure = plain(&gone);
     assert!(unsure.contains("### 🧹 Removed · not all of it could be verified"));
-    assert!(unsure.contains("| not verified: `NXDOMAIN, 2 of 2 servers` |"));
+    assert!(unsure.contains("| dns | | not verified: `its names are gone` |"), "{unsure}");
     gone.phases.truncate(1);
+    gone.receipt.clear();
     assert!(!plain(&gone).contains("nothing left"), "who has removed nothing has proven nothing");
 }
 
@@ -548,6 +565,7 @@ fn poisoned(text: &str, outcome: Outcome) -> (Report, Beside) {
     report.phases.iter_mut().for_each(|phase| phase.detail = text.into());
     // With a space they are no addresses, whatever the text.
     report.url = Some(format!("https:// {text}"));
+    report.receipt = vec![Gone { what: text.into(), at: at("12:00:10"), proof: text.into() }; 40];
     report.evidence = Some(text.into());
     report.diagnosis.iter_mut().for_each(|found| (found.object, found.detail) = (text.into(), text.into()));
     let beside = Beside {

@@ -62,7 +62,16 @@ fn up() -> Wanted {
 fn ready(claim: Claim, hour: i64) -> Claim {
     let (by, head) = (claim.generation(), claim.head().cloned());
     let outcome = "ready".to_owned();
-    claim.reporting(Reported { outcome, by, head, at: at(hour), tests: None, took: 1, phases: vec![] })
+    claim.reporting(Reported {
+        outcome,
+        by,
+        head,
+        at: at(hour),
+        tests: None,
+        counted: None,
+        took: 1,
+        phases: vec![],
+    })
 }
 
 fn held(holder: &str) -> Claim {

@@ -4,7 +4,7 @@ use crate::markdown::{diagnosed, gave_up, report, results};
 use berth::{
     clock::Clock,
     domain::{
-        claim::ObjectName,
+        claim::{Gone, ObjectName},
         plan::{Direction, StepName},
         report::{Outcome, Report, Status},
     },
@@ -219,6 +219,15 @@ async fn an_ending_says_what_to_do() {
       |   Ready=False: ContainersNotReady
       |   12:01 Failed: not found
     "#);
+    let mut gone = report(Some(Outcome::Removed { free_at: None }));
+    let at = "2026-01-21T12:02:42Z".parse().unwrap();
+    gone.receipt =
+        vec![Gone { what: "Cluster pr-shop-42".into(), at, proof: "not in a\n complete list".into() }];
+    assert!(
+        end(&gone)
+            .await
+            .ends_with("Removed in 3 m 12 s\n  gone 12:02:42  Cluster pr-shop-42: not in a complete list\n")
+    );
     let mut said = String::new();
     for outcome in [
         Outcome::AwaitingTests { report: "cypress".into() },

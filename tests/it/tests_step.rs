@@ -358,7 +358,7 @@ async fn results_that_cannot_be_read_are_not_absent() {
     let (step, _) = step(checkout.command("exit 0"));
     let error = step.ensure(&stand.context()).await.err().unwrap();
     assert_eq!(errors::exit(&error).code(), 4);
-    assert!(errors::render(&error).contains("the results of tests in "), "{error:#}");
+    assert!(errors::render(&error).contains("the history in "), "{error:#}");
 }
 
 // ---- another job's report ----

@@ -102,6 +102,17 @@ impl Picture {
         !self.authorities.is_empty() && self.authorities.iter().all(gone)
     }
 
+    /// How its servers say that it is gone: `NXDOMAIN, 2 of 2 servers`.
+    pub fn denial(&self) -> String {
+        let all = self.authorities.len();
+        let none = self.authorities.iter().filter(|heard| heard.outcome == Outcome::NoSuchName).count();
+        let servers = if all == 1 { "server" } else { "servers" };
+        match none == all {
+            true => format!("NXDOMAIN, {none} of {all} {servers}"),
+            false => format!("NXDOMAIN or no address, {all} of {all} {servers}"),
+        }
+    }
+
     /// Whether somebody's word is not known who was to be asked, and nobody says anything that is wrong.
     pub fn is_unknown(&self) -> bool {
         let mut behind = self.behind().peekable();

@@ -2,7 +2,7 @@
 //!
 //! Must never: go a way that the module above does not draw.
 
-use super::{Claim, State, Wish};
+use super::{Claim, Leaving, State, Wish};
 use crate::domain::{
     names::{ClaimUid, EnvironmentName},
     pool::Block,
@@ -56,8 +56,9 @@ impl Claim {
     pub fn closed(self, at: Timestamp) -> Result<Self, Illegal> {
         match self.state {
             State::Held { addresses, closed_at } => {
-                let closed_at = Some(closed_at.unwrap_or(at));
-                Ok(self.to(State::Held { addresses, closed_at }))
+                let at = closed_at.unwrap_or(at);
+                let leaving = self.leaving.clone().on("closed", at);
+                Ok(Self { leaving, ..self }.to(State::Held { addresses, closed_at: Some(at) }))
             }
             _ => Err(self.illegal("closed", "only what is held has a grace")),
         }
@@ -65,7 +66,10 @@ impl Claim {
     /// held -> held, its pull request seen open: the grace is off.
     pub fn reopened(self) -> Result<Self, Illegal> {
         match self.state {
-            State::Held { addresses, .. } => Ok(self.to(State::Held { addresses, closed_at: None })),
+            State::Held { addresses, .. } => {
+                let leaving = Leaving::default();
+                Ok(Self { leaving, ..self }.to(State::Held { addresses, closed_at: None }))
+            }
             _ => Err(self.illegal("open", "only what is held has a grace")),
         }
     }
@@ -75,7 +79,8 @@ impl Claim {
         match self.state {
             State::Waiting { .. } | State::Held { .. } | State::Cooling { .. } => {
                 let addresses = self.addresses();
-                Ok(Self { gone: Vec::new(), ..self }.to(State::Draining { addresses, since: now }))
+                let leaving = self.leaving.clone().on("draining", now);
+                Ok(Self { gone: Vec::new(), leaving, ..self }.to(State::Draining { addresses, since: now }))
             }
             _ => Err(self.illegal("draining", "it is being removed already")),
         }
@@ -92,7 +97,8 @@ impl Claim {
     pub fn revived(self, now: Timestamp) -> Result<Self, Illegal> {
         match self.state {
             State::Draining { addresses, .. } | State::Cooling { addresses, .. } => {
-                Ok(Self { gone: Vec::new(), ..self }.to(match addresses {
+                let (gone, leaving) = (Vec::new(), Leaving::default());
+                Ok(Self { gone, leaving, ..self }.to(match addresses {
                     Some(_) => State::Held { addresses, closed_at: None },
                     None => State::Waiting { since: now, called: None },
                 }))

@@ -59,6 +59,14 @@ pub struct Ground {
     pub removal: Box<dyn Fn(&Holder) -> Result<Removal>>,
 }
 
+impl Ground {
+    /// Of an environment of which nothing is known but how it would be made, and where.
+    fn nothing(&self) -> Removal {
+        let (provider, context) = (self.provider, self.context.clone());
+        Removal { provider, context, objects: Vec::new(), elsewhere: Vec::new(), hosts: Vec::new() }
+    }
+}
+
 /// Whether what is meant is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

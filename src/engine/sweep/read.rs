@@ -6,14 +6,15 @@ use super::{Counts, Sweeper};
 use crate::{
     documents::claims::Listed,
     domain::{
-        claim::{Claim, Removal},
+        claim::Claim,
         holder::Holder,
         intent::Wanted,
         names::EnvironmentName,
+        scope::Scope,
         sweep::{Found, Trace},
     },
     errors::explain,
-    steps::Field,
+    steps::{Field, tests},
 };
 use anyhow::Result;
 use futures::{
@@ -21,7 +22,10 @@ use futures::{
     future::{try_join_all, try_join3},
     stream,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 impl Sweeper {
     pub(super) async fn read(&self) -> Result<(Found, Counts)> {
@@ -54,29 +58,30 @@ impl Sweeper {
                 Err(error) => unseen.push((ground.name.clone(), explain(&error))),
             }
         }
+        let entries: Vec<_> = pool.entries().collect();
+        for (name, history) in self.explained(&entries, &unclaimed).await? {
+            match history {
+                Ok(found) => traces.extend(found),
+                Err(error) => unseen.push((format!("the history of {name}"), explain(&error))),
+            }
+        }
         let mut known = BTreeSet::new();
         traces.retain(|trace: &Trace| known.insert((trace.what.clone(), trace.id.clone())));
         let objects = traces.iter().filter(|trace| trace.object.is_some()).count();
         let since = self.claimed_since(&traces, &claimed).await?;
         traces.retain(|trace| !since.contains(&trace.name));
-        let entries: Vec<_> = pool.entries().collect();
+        // What is left of an environment goes with its entries, by its name.
+        let names = claimed.iter().chain(&since).chain(traces.iter().map(|trace| &trace.name));
+        let ours: BTreeSet<&str> = names.map(AsRef::as_ref).collect();
+        let foreign = entries.iter().filter(|(_, name)| !ours.contains(name.as_str())).cloned().collect();
+        let (wanted, open_pull_requests) = self.wanted(&claims, &traces, &claimed).await;
         let counts = Counts {
             claims: claims.len() + unreadable.len(),
             objects,
             pool_entries: entries.len(),
-            open_pull_requests: 0,
+            open_pull_requests,
         };
-        // What is left of an environment goes with its entries, by its name.
-        let ours: BTreeSet<&str> = claimed
-            .iter()
-            .chain(&since)
-            .chain(traces.iter().map(|trace| &trace.name))
-            .map(AsRef::as_ref)
-            .collect();
-        let foreign = entries.iter().filter(|(_, name)| !ours.contains(name.as_str())).cloned().collect();
-        let (wanted, pulls) = self.wanted(&claims, &traces, &claimed).await;
-        let found = Found { claims, unreadable, traces, foreign, wanted, began, last, looked, unseen };
-        Ok((found, Counts { open_pull_requests: pulls, ..counts }))
+        Ok((Found { claims, unreadable, traces, foreign, wanted, began, last, looked, unseen }, counts))
     }
 
     /// What bears our marks in one place.
@@ -86,13 +91,7 @@ impl Sweeper {
         unclaimed: &BTreeSet<EnvironmentName>,
     ) -> Result<Vec<Trace>> {
         let engine = &self.engine;
-        let removal = Removal {
-            provider: ground.provider,
-            context: ground.context.clone(),
-            objects: Vec::new(),
-            elsewhere: Vec::new(),
-            hosts: Vec::new(),
-        };
+        let removal = ground.nothing();
         let provider = engine.patiently(async || engine.providers.of(&removal).await).await?;
         let field = Field {
             provider: &*provider,
@@ -102,6 +101,60 @@ impl Sweeper {
         };
         let each = ground.steps.iter().map(|step| engine.patiently(async || step.traces(&field).await));
         Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+
+    /// Of each name that nobody claims, its entries in the pool whose very addresses its last life has had, and which nothing
+    /// uses: the shell tool of old, which writes the whole document, may have brought them back.
+    async fn explained(
+        &self,
+        entries: &[(Ipv4Addr, String)],
+        unclaimed: &BTreeSet<EnvironmentName>,
+    ) -> Result<Vec<(EnvironmentName, Result<Vec<Trace>>)>> {
+        let (engine, store) = (&self.engine, self.engine.protocol.pools.claims.store());
+        let mut names: BTreeMap<EnvironmentName, Vec<Ipv4Addr>> = BTreeMap::new();
+        for (address, name) in entries {
+            if let Some(name) = name.parse().ok().filter(|name| unclaimed.contains(name)) {
+                names.entry(name).or_default().push(*address);
+            }
+        }
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let used = self.in_use().await?;
+        let each = names.into_iter().map(async |(name, addresses)| {
+            let history = engine.patiently(async || tests::past(store, &name).await).await;
+            let found = history.map(|history| {
+                // They are freed by name: all of them, or none.
+                let is_used = addresses.iter().any(|address| used.contains(address));
+                let life = history.lives().last().filter(|_| !is_used);
+                let ours = addresses
+                    .iter()
+                    .filter(|address| life.is_some_and(|life| life.addresses.contains(address)));
+                let trace = |address: &Ipv4Addr| Trace {
+                    name: name.clone(),
+                    holder: life.map(|life| life.holder.clone()),
+                    what: format!("{address} {name}"),
+                    id: life.map_or(String::new(), |life| life.uid.to_string()),
+                    object: None,
+                    held_by: None,
+                };
+                ours.map(trace).collect()
+            });
+            (name, found)
+        });
+        Ok(stream::iter(each).buffered(super::SIDE_BY_SIDE).collect().await)
+    }
+
+    /// What any live cluster uses.
+    async fn in_use(&self) -> Result<BTreeSet<Ipv4Addr>> {
+        let (engine, mut all) = (&self.engine, BTreeSet::new());
+        for ground in &self.grounds {
+            let removal = ground.nothing();
+            let provider = engine.patiently(async || engine.providers.of(&removal).await).await?;
+            let scope = Scope::nobodys(removal);
+            all.extend(engine.patiently(async || provider.in_use(&scope).await).await?);
+        }
+        Ok(all)
     }
 
     /// Who has been claimed since the claims were listed, so that what is just being made is nobody's orphan.

@@ -1,48 +1,65 @@
-//! `berth list`, `show`, `kubeconfig`: looking at environments, by their documents alone.
+//! `berth show`, `kubeconfig`: looking at one environment, by its documents alone.
 //!
-//! Must never: leave an environment out whose claim cannot be read; show a kubeconfig but to who asks for one.
+//! Must never: show a kubeconfig but to who asks for one.
 
 use super::{Answer, shown};
 use crate::{
     cli::Output,
     domain::{
-        claim::{Claim, ProviderKind, State},
+        claim::{Claim, Counted, Gone, ProviderKind, State},
         holder::{Holder, Which},
         names::{EnvironmentName, Generation, HeadSha},
     },
     engine::Pools,
-    errors::{Exit, UserError, render},
+    errors::{Exit, UserError},
 };
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use std::{fmt::Write as _, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 /// One environment as its claim says it.
 #[derive(Debug, Serialize)]
-struct Row {
-    environment: String,
+pub(super) struct Row {
+    pub(super) environment: String,
     name: EnvironmentName,
-    provider: ProviderKind,
-    state: String,
+    pub(super) provider: ProviderKind,
+    pub(super) state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    head_sha: Option<HeadSha>,
+    pub(super) head_sha: Option<HeadSha>,
     generation: Generation,
     addresses: Vec<Ipv4Addr>,
-    hosts: Vec<String>,
-    created: Timestamp,
+    pub(super) hosts: Vec<String>,
+    pub(super) created: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ends: Option<Timestamp>,
+    pub(super) ends: Option<Timestamp>,
+    /// In its state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    /// What its tests came to; `None`: nobody has told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tests: Option<Counted>,
+    /// Its place among those who wait for the same, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) queued: Option<usize>,
+    /// People know that its end is near.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    warned: bool,
+    /// What was seen gone so far.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<Gone>,
 }
 
 impl Row {
-    fn of(claim: &Claim, grace: SignedDuration) -> Self {
+    pub(super) fn of(claim: &Claim, grace: SignedDuration) -> Self {
         let ends = match *claim.state() {
             State::Held { closed_at: Some(closed), .. } => closed.checked_add(grace).ok(),
             State::Held { .. } => Some(claim.expires()),
             State::Cooling { until, .. } => Some(until),
             State::Waiting { .. } | State::Draining { .. } | State::Freeing { .. } => None,
         };
+        let told = claim.reported().filter(|told| told.head.as_ref() == claim.head());
+        let passed = claim.leaving().passed.last();
         Self {
             environment: claim.holder().to_string(),
             name: claim.name(),
@@ -54,6 +71,14 @@ impl Row {
             hosts: claim.removal().hosts.iter().map(ToString::to_string).collect(),
             created: claim.created(),
             ends,
+            since: match claim.state() {
+                State::Waiting { since, .. } => Some(*since),
+                _ => passed.map(|passed| passed.at),
+            },
+            tests: told.and_then(|told| told.counted),
+            queued: None,
+            warned: claim.is_warned(),
+            gone: claim.gone().to_vec(),
         }
     }
 }
@@ -73,73 +98,6 @@ fn state(claim: &Claim) -> &'static str {
             },
         },
         other => other.word(),
-    }
-}
-
-/// All of them.
-pub(crate) async fn list(pools: &Pools, grace: SignedDuration, output: Output) -> Result<Answer> {
-    let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
-    for listed in pools.claims.list().await? {
-        match listed.claim {
-            Ok(claim) => rows.push(Row::of(&claim, grace)),
-            Err(error) => unreadable.push((listed.name, error)),
-        }
-    }
-    rows.sort_by(|a, b| a.environment.cmp(&b.environment));
-    let now = pools.clock.now();
-    let data = shown(output, &rows, || table(&rows, now))?;
-    let said = if rows.is_empty() && unreadable.is_empty() { "no environments" } else { "" };
-    let mut answer = Answer::done(data, said);
-    for (name, error) in unreadable {
-        answer = answer.noting(format!("{name}: {}", render(&error)));
-        answer.end = Ok(Exit::Unknown);
-    }
-    Ok(answer)
-}
-
-fn table(rows: &[Row], now: Timestamp) -> String {
-    let head = ["ENVIRONMENT", "PROVIDER", "STATE", "SHA", "AGE", "ENDS", "HOST"].map(str::to_owned);
-    let mut lines = vec![head];
-    lines.extend(rows.iter().map(|row| {
-        let ends = match row.ends {
-            None => "-".to_owned(),
-            Some(ends) if ends <= now => "overdue".to_owned(),
-            Some(ends) => format!("in {}", span(ends.duration_since(now))),
-        };
-        [
-            row.environment.clone(),
-            row.provider.to_string(),
-            row.state.clone(),
-            row.head_sha.as_ref().map_or("-", HeadSha::short).to_owned(),
-            span(now.duration_since(row.created)),
-            ends,
-            row.hosts.first().and_then(|host| host.split('.').next()).unwrap_or("-").to_owned(),
-        ]
-    }));
-    let widths: Vec<usize> = (0..7)
-        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    let mut text = String::new();
-    for line in lines {
-        let cells: Vec<String> =
-            line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
-    }
-    text
-}
-
-/// In its two largest units: `2d22h`, `26m`.
-fn span(span: SignedDuration) -> String {
-    let seconds = span.as_secs().max(0);
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, minutes) => format!("{minutes}m"),
-        (0, hours, 0) => format!("{hours}h"),
-        (0, hours, minutes) => format!("{hours}h{minutes}m"),
-        (days, 0, _) => format!("{days}d"),
-        (days, hours, _) => format!("{days}d{hours}h"),
     }
 }
 
@@ -165,12 +123,16 @@ pub(crate) async fn show(
             ("hosts", row.hosts.join(", ")),
             ("created", at(row.created)),
         ];
-        lines.extend(row.ends.map(|ends| ("ends", at(ends))));
+        lines.extend(row.since.map(|since| ("since", at(since))));
+        let warned = if row.warned { ", and people were warned of it" } else { "" };
+        lines.extend(row.ends.map(|ends| ("ends", format!("{}{warned}", at(ends)))));
         lines.extend(
             claim
                 .reported()
                 .map(|reported| ("reported", format!("{} at {}", reported.outcome, at(reported.at)))),
         );
+        let gone = row.gone.iter();
+        lines.extend(gone.map(|gone| ("gone", format!("{} at {}: {}", gone.what, at(gone.at), gone.proof))));
         lines
             .iter()
             .map(|(name, value)| format!("{name:12} {}\n", if value.is_empty() { "-" } else { value }))

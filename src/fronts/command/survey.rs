@@ -6,7 +6,7 @@ use crate::{
     domain::{
         claim::{Claim, State},
         names::EnvironmentName,
-        pool::{Block, Pool},
+        pool::{Block, Layout, Pool},
     },
     engine::Pools,
 };
@@ -79,32 +79,51 @@ impl Survey {
     /// Reads the document first and the claims after it, as an allocation does.
     pub(super) async fn of(pools: &Pools) -> Result<Self> {
         let pool = pools.look().await?;
-        let now = pools.clock.now();
-        let (mut claims, mut tenures, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut claims, mut names, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
         for listed in pools.claims.list().await? {
             match listed.claim {
-                Ok(claim) => {
-                    tenures.push(Tenure::of(&claim, now));
-                    claims.push(claim);
-                }
+                Ok(claim) => claims.push(claim),
                 Err(error) => {
                     unreadable.push(error);
-                    tenures.push(Tenure { name: listed.name, is: Is::Unreadable { state: "unreadable" } });
+                    names.push(listed.name);
                 }
             }
         }
-        let all = Sources { pool: &pool, claims: &claims, tenures: &tenures, live: &pools.taken };
+        let survey = Self::over(&pool, (&claims, &names), &pools.layout, &pools.taken, pools.clock.now());
+        Ok(Self { unreadable, ..survey })
+    }
+
+    /// Of a pool that is laid out so, by what was read before: claims, and the names of those that cannot be read.
+    pub(super) fn over(
+        pool: &Pool,
+        (claims, unread): (&[Claim], &[EnvironmentName]),
+        layout: &Layout,
+        live: &BTreeSet<Ipv4Addr>,
+        now: Timestamp,
+    ) -> Self {
+        let unread = unread.iter().cloned();
+        let unread = unread.map(|name| Tenure { name, is: Is::Unreadable { state: "unreadable" } });
+        let tenures: Vec<Tenure> = claims.iter().map(|claim| Tenure::of(claim, now)).chain(unread).collect();
+        let all = Sources { pool, claims, tenures: &tenures, live };
         let slot =
             |block: Block| Slot { block, entries: block.addresses().filter_map(|a| all.entry(a)).collect() };
-        let slots: Vec<Slot> = pools.layout.blocks().map(slot).collect();
+        let slots: Vec<Slot> = layout.blocks().map(slot).collect();
         let inside: BTreeSet<Ipv4Addr> = slots.iter().flat_map(|slot| slot.block.addresses()).collect();
         let outside = pool.entries().map(|(address, _)| address).filter(|address| !inside.contains(address));
-        Ok(Self { elsewhere: outside.filter_map(|address| all.entry(address)).collect(), slots, unreadable })
+        let elsewhere = outside.filter_map(|address| all.entry(address)).collect();
+        Self { elsewhere, slots, unreadable: Vec::new() }
     }
 
     /// The blocks that nobody has.
     pub(super) fn free(&self) -> impl Iterator<Item = Block> {
         self.slots.iter().filter(|slot| slot.entries.is_empty()).map(|slot| slot.block)
+    }
+}
+
+impl Slot {
+    /// What has it, in a word or two; `None`: it is free.
+    pub(super) fn word(&self) -> Option<&'static str> {
+        self.entries.iter().map(Entry::word).next()
     }
 }
 
@@ -145,6 +164,14 @@ impl Entry {
                 name.clone()
             }
             (other, _) => other.to_string(),
+        }
+    }
+
+    /// What its claim does with it.
+    fn word(&self) -> &'static str {
+        match self.claim.as_ref().map(|claim| &claim.is) {
+            None => "not ours",
+            Some(Is::Known { state, .. } | Is::Unreadable { state }) => state,
         }
     }
 

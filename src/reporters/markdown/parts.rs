@@ -15,7 +15,7 @@ use crate::{
     },
     reporters::words::{first, gave_up, moment, ordinal, span},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::net::Ipv4Addr;
 
 /// Rows of a table; what is more is counted.
@@ -163,38 +163,43 @@ pub(super) fn interrupted<'a>(report: &'a Report, signal: u8) -> Said<'a> {
 }
 
 pub(super) fn removed<'a>(report: &'a Report, free_at: Option<Timestamp>, now: Timestamp) -> Said<'a> {
-    // Taking the claim is a phase, but nothing that goes.
-    let gone: Vec<&Phase> = report.phases.iter().filter(|phase| phase.step.as_str() != "claim").collect();
-    let verdict = match gone.iter().any(|phase| phase.status != Status::Done) {
-        _ if gone.is_empty() => "🧹 Removed",
-        true => "🧹 Removed · not all of it could be verified",
-        false => "🧹 Removed · nothing left",
+    let unsure: Vec<&Phase> =
+        report.phases.iter().filter(|phase| phase.status == Status::Unverified).collect();
+    let verdict = match unsure.is_empty() {
+        false => "🧹 Removed · not all of it could be verified",
+        true if report.receipt.is_empty() => "🧹 Removed",
+        true => "🧹 Removed · nothing left",
     };
-    let rows = gone.iter().map(|phase| {
-        let seconds = SignedDuration::try_from_secs_f64(phase.seconds).unwrap_or_default();
-        let at = phase.began.and_then(|began| began.checked_add(seconds).ok());
-        let at = at.map_or(String::new(), |at| at.strftime("%H:%M:%S").to_string());
-        let unsure = if phase.status == Status::Done { "" } else { "not verified: " };
-        let what = match &report.url {
-            Some(url) if phase.step.as_str() == "dns" => cell(url.trim_start_matches("https://"), SPAN),
-            _ => phase.step.to_string(),
-        };
-        format!("| {what} | {at} | {unsure}{} |\n", cell(&phase.detail, SPAN))
-    });
-    let mut rows: String = rows.collect();
-    if !report.addresses.is_empty() {
-        let freed = match free_at {
-            Some(at) if at > now => format!("cooling, free at {}", moment(at, now)),
-            Some(_) | None => "cooled, freed".to_owned(),
-        };
-        let at = free_at.map_or(String::new(), |at| at.strftime("%H:%M:%S").to_string());
-        rows.push_str(&format!("| {} | {at} | {freed} |\n", addresses(&report.addresses)));
+    let time = |at: Timestamp| at.strftime("%H:%M:%S").to_string();
+    let gone =
+        report.receipt.iter().take(ROWS).map(|gone| {
+            format!("| {} | {} | {} |\n", each(&gone.what), time(gone.at), cell(&gone.proof, SPAN))
+        });
+    let mut rows: String = gone.collect();
+    match report.receipt.len().saturating_sub(ROWS) {
+        0 => {}
+        more => rows.push_str(&format!("| {more} more | | `berth history` tells all |\n")),
+    }
+    for phase in unsure {
+        rows.push_str(&format!("| {} | | not verified: {} |\n", phase.step, cell(&phase.detail, SPAN)));
+    }
+    if let (Some(at), false) = (free_at, report.addresses.is_empty()) {
+        let addresses = addresses(&report.addresses);
+        rows.push_str(&format!("| {addresses} | | cooling, free at {} |\n", moment(at, now)));
     }
     let text = match rows.is_empty() {
         true => "Reopening brings it up anew.".to_owned(),
         false => format!("| gone | seen at | proof |\n|---|---|---|\n{rows}"),
     };
     Said { verdict: verdict.to_owned(), text, detail: Detail::None }
+}
+
+/// Several things that went together, each in a span of its own.
+fn each(what: &str) -> String {
+    match what.split(", ").map(str::parse).collect::<Result<Vec<Ipv4Addr>, _>>() {
+        Ok(all) => addresses(&all),
+        Err(_) => what.split(", ").take(ROWS).map(|one| cell(one, PLACE)).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// `192.168.1.140`, `.141`.

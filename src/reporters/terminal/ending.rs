@@ -50,9 +50,16 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
             lines
         }
         Outcome::Removed { free_at: Some(at) } if *at > now => {
-            vec![format!("Removed in {took}; its addresses are free at {}", moment(*at, now))]
+            let mut lines =
+                vec![format!("Removed in {took}; its addresses are free at {}", moment(*at, now))];
+            lines.extend(gone(report));
+            lines
         }
-        Outcome::Removed { .. } => vec![format!("Removed in {took}")],
+        Outcome::Removed { .. } => {
+            let mut lines = vec![format!("Removed in {took}")];
+            lines.extend(gone(report));
+            lines
+        }
         Outcome::Closing { until, why: None } => {
             vec![format!("Closed; removed at {} unless reopened", moment(*until, now))]
         }
@@ -76,6 +83,14 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
     };
     lines.extend(report.trouble.clone());
     lines
+}
+
+/// What was seen gone, when, and by which answer.
+fn gone(report: &Report) -> impl Iterator<Item = String> {
+    report.receipt.iter().map(|gone| {
+        let (at, what) = (gone.at.strftime("%H:%M:%S"), line(&gone.what, BYTES));
+        format!("  gone {at}  {what}: {}", line(&gone.proof, BYTES))
+    })
 }
 
 fn likely(report: &Report) -> Vec<String> {

@@ -21,7 +21,7 @@ use crate::{
     },
     errors::{Exit, UserError},
     progress::Progress,
-    providers::Access,
+    providers::{Access, Witness as _},
     settings::Namespace,
     steps::Context,
 };
@@ -180,6 +180,15 @@ pub(super) async fn remove(clusters: &Clusters, cx: &Context<'_>) -> Result<Prog
                     .hint("it was left alone; look whose it is")
                     .into());
             }
+        }
+    }
+    if going.is_empty() {
+        for Elsewhere { object, .. } in &cx.scope.removal.elsewhere {
+            let (what, proof) = match object.kind.as_str() {
+                "Secret" => ("Argo CD's registration", "404"),
+                _ => ("Argo CD's Application", "not in a complete list"),
+            };
+            cx.gone(&format!("{what} {}", object.name), proof);
         }
     }
     Ok(match going.first() {

@@ -1,4 +1,4 @@
-//! Results in the history document: read for this commit, and written by compare-and-set.
+//! The history document: its results read for this commit, and whatever it says written by compare-and-set.
 //!
 //! Must never: lose what another job hands in at the same time.
 
@@ -25,10 +25,7 @@ pub async fn found(
     head: &HeadSha,
     report: &str,
 ) -> Result<Option<Results>> {
-    let key = Key::History(environment.clone());
-    let read = store.read(&key).await?;
-    let Some(document) = read.document() else { return Ok(None) };
-    Ok(history(store, &key, document.clone())?.results(head, report))
+    Ok(past(store, environment).await?.results(head, report))
 }
 
 /// Keeps what this report came to for this commit.
@@ -66,10 +63,19 @@ pub async fn mend(
         .context(UserError::new(Exit::Unknown, message)))
 }
 
+/// All that it tells; of an environment without one, nothing.
+pub async fn past(store: &dyn Store, environment: &EnvironmentName) -> Result<History> {
+    let key = Key::History(environment.clone());
+    let document = store.read(&key).await?.document().cloned();
+    document.map_or_else(|| Ok(History::default()), |document| history(store, &key, document))
+}
+
 fn history(store: &dyn Store, key: &Key, document: Document) -> Result<History> {
     History::of(document).with_context(|| {
-        let message = format!("the results of tests in {} cannot be read", store.place(key));
-        UserError::new(Exit::Unknown, message)
-            .hint("correct its `results`, or remove them: tests then run again")
+        let message = format!("the history in {} cannot be read", store.place(key));
+        UserError::new(Exit::Unknown, message).hint(
+            "correct its `results` or `lives`, or remove what is wrong: tests without results run again, lives are \
+             only told",
+        )
     })
 }

@@ -13,7 +13,7 @@ mod kept;
 mod report;
 mod shown;
 
-pub use kept::{found, keep, mend};
+pub use kept::{found, keep, mend, past};
 pub use report::{BEGIN, END};
 pub use shown::{Lines, Shown};
 

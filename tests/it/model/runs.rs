@@ -303,7 +303,7 @@ impl Run {
             }
             Stage::Removed(held) => {
                 let mut fence = held.fence().await?;
-                match self.engine.removed(&mut fence).await? {
+                match self.engine.removed(&mut fence, Vec::new()).await? {
                     Removed::Cooling(_) => Ok(Stage::Free(Held::of(&fence))),
                     Removed::UpAgain => Ok(up(Held::of(&fence))),
                     Removed::Superseded => ended("superseded"),
@@ -427,7 +427,7 @@ impl Run {
             FreeUnchecked | NoFreeing | FreeOnlyIfThere | FreeByList | WishForgotten | Copies => {
                 self.free_broken(fence).await
             }
-            _ => self.engine.free(fence, async || Ok(self.presence().await)).await,
+            _ => self.engine.free(fence, async || Ok(self.presence().await), async |_| Ok(())).await,
         }
     }
 

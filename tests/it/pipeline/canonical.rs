@@ -1,6 +1,7 @@
 //! A world as text, by which two endings are compared: all but what tells one run, life or moment from another.
 //!
-//! It drops uid, version, generation, run and times, and nothing else.
+//! It drops uid, version, generation, run and times, and nothing else of what is; and what has been: that a run was killed
+//! may stand in a history.
 
 use berth::rehearsal::World;
 use regex::Regex;
@@ -10,9 +11,14 @@ pub(super) fn of(world: &World) -> String {
     let mut all = Map::new();
     for path in world.vault.paths() {
         // A tombstone reads as absent; the sweep clears them away.
-        if let Some(document) = world.vault.document(path).filter(|document| document.get("_gone").is_none())
-        {
-            all.insert(format!("vault {path}"), plain(&Value::Object(document.clone())));
+        let document = world.vault.document(path).filter(|document| document.get("_gone").is_none());
+        let Some(mut document) = document.cloned() else { continue };
+        if path.ends_with("/history") {
+            each_life_once(world, &document);
+            document.remove("lives");
+        }
+        if !document.is_empty() || !path.ends_with("/history") {
+            all.insert(format!("vault {path}"), plain(&Value::Object(document)));
         }
     }
     for (server, cluster) in [("management", &world.kubernetes), ("environment", &world.environment)] {
@@ -46,6 +52,25 @@ pub(super) fn of(world: &World) -> String {
     // What players name after uids, and where Proxmox puts its machines.
     let names = Regex::new(r"-cp-[a-z0-9]{5}\b|proxmox://[0-9a-f-]+|127\.0\.0\.1:[0-9]+").unwrap();
     names.replace_all(&text, "#").into_owned()
+}
+
+/// No life is told twice, and none that still goes on.
+fn each_life_once(world: &World, history: &Map<String, Value>) {
+    let lives = history.get("lives").and_then(Value::as_array).into_iter().flatten();
+    let mut uids: Vec<&Value> = lives.map(|life| &life["uid"]).collect();
+    let count = uids.len();
+    uids.sort_by_key(ToString::to_string);
+    uids.dedup();
+    assert_eq!(uids.len(), count, "{history:#?}");
+    let claim =
+        world.vault.document("ephemeral-clusters/pr-shop-42/claim").and_then(|claim| claim.get("uid"));
+    let ending = |uid: &&&Value| claim == Some(**uid) && !freeing(world);
+    assert_eq!(uids.iter().find(ending), None, "it has not ended");
+}
+
+fn freeing(world: &World) -> bool {
+    let claim = world.vault.document("ephemeral-clusters/pr-shop-42/claim");
+    claim.is_some_and(|claim| claim.get("state").is_some_and(|state| state["is"] == "freeing"))
 }
 
 /// Tells the lines that are in one alone.

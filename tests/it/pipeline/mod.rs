@@ -5,6 +5,7 @@ mod canonical;
 mod causes;
 mod crash;
 mod entitled;
+mod farewell;
 mod files;
 mod interleavings;
 mod invariants;

@@ -194,3 +194,31 @@ fn of_two_sweeps_at_once_and_of_one_that_dies_nothing_is_left_either() {
     }
     println!("{cases} cases");
 }
+
+#[test]
+fn an_entry_that_the_old_tool_has_brought_back_is_freed_again_unless_a_live_cluster_uses_it() {
+    for is_used in [false, true] {
+        let bed = Bed::standing();
+        let path = format!("{ROOT}/ip-allocations");
+        let pool = bed.world().vault.document(&path).unwrap().clone();
+        bed.end();
+        bed.world().vault.put(&path, pool.clone());
+        if is_used {
+            let cluster = json!({
+                "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+                "spec": {"paused": true, "controlPlaneEndpoint": {"host": "192.168.1.140", "port": 6443}},
+            });
+            bed.world().kubernetes.put("clusters.cluster.x-k8s.io", "dev", "by-hand", cluster);
+        }
+        let first = swept(&bed, "first");
+        let word = if is_used { "Report" } else { "Mark" };
+        assert!(first.iter().all(|line| line.starts_with(&format!("{word} 192.168.1.14"))), "{first:?}");
+        for run in ["second", "third"] {
+            bed.pass(601);
+            swept(&bed, run);
+        }
+        let left = bed.world().vault.document(&path).unwrap().len();
+        assert_eq!(left == 0, !is_used, "{left} entries are left, used: {is_used}");
+        bed.unbroken();
+    }
+}
