@@ -6,11 +6,14 @@ use crate::{
     claims::{pull, removal, run, uid},
     executable::{CANARY, User, Vault, block},
 };
-use berth::domain::{
-    claim::{Cause, Claim, Counted, Gone, Removal, Reported, Told},
-    history::{History, Life},
-    names::Generation,
-    results::Results,
+use berth::{
+    clock::Clock,
+    domain::{
+        claim::{Cause, Claim, Counted, Gone, Removal, Reported, Told},
+        history::{History, Life},
+        names::Generation,
+        results::Results,
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
@@ -20,11 +23,11 @@ const HEAD: &str = "9f2c1ab0000000000000000000000000000000aa";
 
 /// So long ago: a little more, so that what is shown is the same whenever the test runs.
 fn ago(minutes: i64) -> Timestamp {
-    Timestamp::now() - SignedDuration::from_secs(minutes * 60 + 20)
+    Clock::system().now() - SignedDuration::from_secs(minutes * 60 + 1)
 }
 
 fn ahead(minutes: i64) -> Timestamp {
-    Timestamp::now() + SignedDuration::from_secs(minutes * 60 + 40)
+    Clock::system().now() + SignedDuration::from_secs(minutes * 60 + 59)
 }
 
 /// A day of a year that is not this one.
@@ -96,15 +99,15 @@ fn the_list_tells_how_each_stands_and_how_full_the_pool_is() {
     insta::assert_snapshot!(user.berth(&["list"]).seen(), @r#"
     $ berth list
     ENVIRONMENT   PROVIDER  STATE     SHA      TESTS    AGE   ENDS      HOST
-    acme/api#1    capi-k3s  queued 3  9f2c1ab  -        19m   -         pr-1-api
+    acme/api#1    capi-k3s  queued 3  9f2c1ab  -        19m   -         -
     acme/docs#3   capi-k3s  failing   9f2c1ab  11/12    3d    overdue   pr-3-docs
-    acme/shop#39  capi-k3s  draining  9f2c1ab  -        2d    -         pr-39-shop
+    acme/shop#39  capi-k3s  draining  9f2c1ab  -        2d    -         -
     acme/shop#42  capi-k3s  ready     9f2c1ab  148/148  2h    in 2d21h  pr-42-shop
-    acme/web#80   capi-k3s  cooling   9f2c1ab  -        5h    in 14m    pr-80-web
+    acme/web#80   capi-k3s  cooling   9f2c1ab  -        5h    in 14m    -
     acme/web#88   capi-k3s  closing   9f2c1ab  97/97    1d4h  in 26m    pr-88-web
-    acme/web#91   capi-k3s  queued 1  9f2c1ab  -        20m   -         pr-91-web
-    acme/web#92   capi-k3s  queued 2  9f2c1ab  -        20m   -         pr-92-web
-    pool default: 0 of 5 blocks free (2 held, 1 draining, 1 cooling, 1 not ours); never swept
+    acme/web#91   capi-k3s  queued 1  9f2c1ab  -        20m   -         -
+    acme/web#92   capi-k3s  queued 2  9f2c1ab  -        20m   -         -
+    pool lab: 0 of 5 blocks free (2 held, 1 draining, 1 cooling, 1 not ours), 3 queued; never swept
     exit 0
     "#);
     put(&vault, "berth/sweep", json!({"at": ago(9)}));

@@ -194,16 +194,48 @@ fn killed_anywhere_on_its_last_way_it_leaves_one_life() {
 }
 
 #[test]
-fn reopened_while_it_goes_it_leaves_a_life_of_its_own_each_time() {
+fn reopened_after_its_end_it_leaves_a_life_of_its_own_each_time() {
     let bed = Bed::standing();
     bed.end();
     bed.reopen();
     bed.up("again");
     bed.end();
-    let lives = lives(&bed);
-    assert_eq!(lives.len(), 2, "{lives:#?}");
-    assert_ne!(lives[0].uid, lives[1].uid);
-    assert!(lives[0].ended <= lives[1].created);
+    each_its_own(&lives(&bed));
+}
+
+#[test]
+fn reopened_while_it_is_freed_its_life_is_told_before_the_next_begins_and_while_it_cools_it_is_the_same_one()
+{
+    let mut states = Vec::new();
+    for k in 1..=3 {
+        let bed = Bed::standing();
+        bed.close();
+        bed.run("two", Occasion::Event).unwrap();
+        bed.pass(601);
+        kill_at(&bed, k, &Verdict::DieAfter);
+        assert!(bed.run("dies", Occasion::Sweep).is_none(), "at {k}");
+        bed.served.gate.open();
+        let claim = bed.world().vault.document(&format!("{ROOT}/pr-shop-42/claim")).unwrap().clone();
+        let state = claim["state"]["is"].as_str().unwrap().to_owned();
+        bed.reopen();
+        bed.up("again");
+        let told = usize::from(state == "freeing");
+        assert_eq!(lives(&bed).len(), told, "{state}, at {k}");
+        bed.end();
+        assert_eq!(lives(&bed).len(), told + 1, "{state}, at {k}");
+        if told == 1 {
+            each_its_own(&lives(&bed));
+        }
+        states.push(state);
+    }
+    assert_eq!(states, ["cooling", "freeing", "freeing"]);
+}
+
+fn each_its_own(lives: &[Life]) {
+    let [one, other] = lives else { panic!("{lives:#?}") };
+    assert_ne!(one.uid, other.uid);
+    assert!(one.ended <= other.created, "{lives:#?}");
+    assert!(other.last.as_ref().is_none_or(|last| last.at >= other.created), "{lives:#?}");
 }
 
 #[test]
