@@ -10,21 +10,25 @@ use crate::{
         holder::Holder,
         intent::Terms,
         names::{ContextName, PlaceName},
+        queue::{Place, Places, Room},
         scope::Hosts,
     },
-    engine::{Engine, HostsOf, Ids, Pace, Pools, Protocol, Retry, Wishes},
+    engine::{Calls, Engine, HostsOf, Ids, Pace, Pools, Protocol, Retry, Wishes},
     errors::{Exit, UserError},
     providers::{
         Provider, Providers,
         capi_k3s::{self, CapiK3s},
     },
     reporters::Reporters,
-    settings::{self, CapiK3s as OfCapiK3s, PoolName, ProviderSettings, Settings, host_variable},
+    settings::{self, CapiK3s as OfCapiK3s, PoolName, PoolSettings, ProviderSettings, Settings, host_variable},
     steps::{self, Tools, deploy::HandOver},
 };
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Where the world is met, and as whom.
 pub struct Outside {
@@ -34,6 +38,8 @@ pub struct Outside {
     pub clusters: Arc<Clusters>,
     /// What holders want.
     pub wishes: Arc<dyn Wishes>,
+    /// Calls those whose turn has come.
+    pub calls: Option<Arc<dyn Calls>>,
     /// Where it is told.
     pub reporters: Reporters,
     /// Of the process.
@@ -96,10 +102,11 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         job: outside.job.clone(),
     };
     let handing = of.as_ref().map(|of| handing_over(&outside.clusters, of)).transpose()?;
-    let Outside { store, clusters, wishes, reporters, clock, ids, pace, retry, tools, job: _ } = outside;
+    let Outside { store, clusters, wishes, calls, reporters, clock, ids, pace, retry, tools, job: _ } = outside;
     let pools = Pools {
         claims: Claims::new(store),
         layout: pool.layout.clone(),
+        places: places(&settings.pools),
         taken: BTreeSet::new(),
         pace,
         clock: clock.clone(),
@@ -115,9 +122,20 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         reporters,
         mask,
         retry,
+        calls,
         when_full: pool.when_full,
         provider,
     })
+}
+
+/// All that have room for environments.
+pub(super) fn places(pools: &BTreeMap<PoolName, PoolSettings>) -> Places {
+    let of = |pool: &PoolSettings| Place {
+        room: Room::Blocks(pool.layout.clone()),
+        per_repository: pool.max_per_repository,
+        reuse_after: pool.reuse_after,
+    };
+    pools.iter().map(|(name, pool)| (place(name), of(pool))).collect()
 }
 
 /// What has room for the environments of a pool.

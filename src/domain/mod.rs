@@ -24,6 +24,9 @@ mod reported;
 
 pub mod intent;
 
+pub mod measured;
+pub mod queue;
+
 pub mod command;
 pub mod dispatch;
 pub mod event;

@@ -40,7 +40,7 @@ impl Engine {
             let wanted = claim.expires().max(now).saturating_add(by).unwrap_or(Timestamp::MAX);
             // It may have been given more by another platform file: that is not taken away here.
             let until = wanted.min(most.max(claim.expires()));
-            match pools.claims.extend(&basis, until).await {
+            match pools.claims.annotate(&basis, |claim| claim.expiring(until)).await {
                 Ok(()) => Ok(Some(Extended::Until(until))),
                 Err(NotWritten::Conflict) => Ok(None),
                 Err(NotWritten::Unknown(error)) => Err(error),

@@ -51,18 +51,31 @@ impl Run<'_> {
         self.tell();
         match then {
             Then::Rest(why) => return Ok(Some(rests(why))),
-            Then::Up => return self.up().await.map(Some),
+            Then::Up => {
+                let outcome = self.up().await?;
+                return match outcome {
+                    Outcome::PoolFull if matches!(self.fence.claim().state(), State::Waiting { .. }) => {
+                        self.leaves_the_line().await.map(Some)
+                    }
+                    outcome => Ok(Some(outcome)),
+                };
+            }
             Then::Down => {}
         }
         loop {
             match self.fence.claim().state() {
-                State::Draining { .. } => {
+                State::Draining { since, addresses } => {
+                    let (since, had) = (*since, addresses.is_some());
                     if let Some(outcome) = self.down().await? {
                         return Ok(Some(outcome));
                     }
                     match self.removed().await? {
                         Removed::UpAgain => return Ok(None),
                         Removed::Superseded => return Ok(Some(Outcome::Superseded)),
+                        Removed::Cooling(_) if had => {
+                            let life = since.duration_since(self.fence.claim().created());
+                            self.engine.measure(self.now().duration_since(since), life).await;
+                        }
                         Removed::Cooling(_) => {}
                     }
                 }
@@ -201,6 +214,7 @@ impl Run<'_> {
         if let Some(why) = shared.await? {
             return Ok(Some(Outcome::Refused { why }));
         }
+        let mut has_made_room = false;
         loop {
             let fence = &mut self.fence;
             let holding = engine.patiently(async || {
@@ -212,16 +226,62 @@ impl Run<'_> {
                 Holding::Superseded => return Ok(Some(Outcome::Superseded)),
                 Holding::Full => {}
             }
-            let (status, outcome) = match engine.when_full {
-                WhenFull::Queue => (Status::Running, Some(Outcome::Queued)),
-                WhenFull::Fail => (Status::Failed, Some(Outcome::PoolFull)),
-                WhenFull::Wait => (Status::Running, None),
-            };
-            self.telling.phase(CLAIM, status, "no addresses are free", self.now());
-            if outcome.is_some() {
-                return Ok(outcome);
+            if let Some(place) = self.fence.claim().place().filter(|_| !has_made_room).cloned() {
+                has_made_room = true;
+                if engine.make_room(&place).await {
+                    continue;
+                }
             }
-            pools.clock.pass(engine.retry.vigil).await;
+            let status = if engine.when_full == WhenFull::Fail { Status::Failed } else { Status::Running };
+            self.telling.phase(CLAIM, status, "no addresses are free", self.now());
+            match engine.when_full {
+                WhenFull::Fail => return Ok(Some(Outcome::PoolFull)),
+                WhenFull::Wait => {
+                    self.tell_place().await;
+                    pools.clock.pass(engine.retry.vigil).await;
+                }
+                // First the claim says that nobody is at it any more, then it is looked once more: whoever frees looks at the
+                // claims after having freed, so one of the two sees the other.
+                WhenFull::Queue => match self.reporting(Outcome::Queued).await? {
+                    Outcome::Queued if self.tell_place().await => {}
+                    outcome => {
+                        engine.hand_over(self.fence.claim().holder(), self.telling).await;
+                        return Ok(Some(outcome));
+                    }
+                },
+            }
+        }
+    }
+
+    /// Where it stands in the line; whether its turn has come. What cannot be read is not told.
+    async fn tell_place(&self) -> bool {
+        match self.engine.in_line(self.fence.claim()).await {
+            Ok(Some((queue, is_its_turn))) => {
+                self.telling.say(|report| report.queue = Some(queue));
+                is_its_turn
+            }
+            Ok(None) => false,
+            Err(error) => {
+                tracing::warn!("its place in the line could not be read: {error:#}");
+                false
+            }
+        }
+    }
+
+    /// waiting -> gone: who shall not wait takes no place in the line. Nothing of it was made.
+    async fn leaves_the_line(mut self) -> Result<Outcome> {
+        let draining = self.fence.claim().clone().wishing(Wish::Down).draining(self.now())?;
+        let claims = &self.engine.protocol.pools.claims;
+        if claims.advance(&mut self.fence, draining).await? == Check::Superseded {
+            return Ok(Outcome::Superseded);
+        }
+        match self.removed().await? {
+            Removed::Superseded => Ok(Outcome::Superseded),
+            Removed::UpAgain => Ok(Outcome::PoolFull),
+            Removed::Cooling(_) => {
+                self.free().await?;
+                Ok(Outcome::PoolFull)
+            }
         }
     }
 

@@ -260,7 +260,8 @@ pub(crate) fn pools(served: &Served, range: &str) -> Pools {
     Pools {
         claims: Claims::new(Arc::new(store)),
         layout,
-        taken: BTreeSet::new(),
+        places: Default::default(),
+            taken: BTreeSet::new(),
         pace: Pace::default(),
         clock: Clock::system(),
     }

@@ -59,6 +59,7 @@ impl Stage {
                 size: NonZeroU8::new(2).unwrap(),
                 align: NonZeroU8::new(2).unwrap(),
             },
+            places: Default::default(),
             taken: BTreeSet::new(),
             pace: Pace { first: Duration::ZERO, most: Duration::ZERO, tries: 50 },
             clock: self.bed.clock.clone(),

@@ -273,6 +273,7 @@ impl GitHub {
         Err(Denial {
             failure: self.failure(asked, judged.kind, &judged.why),
             is_not_found: judged.is_not_found,
+            is_running: judged.is_running,
         })
     }
 
