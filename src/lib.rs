@@ -261,9 +261,10 @@ async fn on_environment(
     let holder = assemble::holder_of(&settings, environment, which).await?;
     // Without a token nobody can be called; whoever needs GitHub itself says so.
     let github = assemble::on_github(&settings, environment, &clock::Clock::system(), "calls").await.ok();
-    let outside =
-        assemble::outside(&settings, environment, reporters, github, |clock, run| wishes(&holder, clock, run))
-            .await?;
+    let outside = assemble::outside(&settings, environment, reporters, github, |clock, run| {
+        wishes(&holder, clock, run)
+    })
+    .await?;
     let engine = assemble::engine(&settings, &holder, outside)?;
     let report = engine.handle(&Event { holder, occasion }, stopped).await;
     command::run::answer(&report, output)

@@ -20,7 +20,9 @@ use crate::{
         capi_k3s::{self, CapiK3s},
     },
     reporters::Reporters,
-    settings::{self, CapiK3s as OfCapiK3s, PoolName, PoolSettings, ProviderSettings, Settings, host_variable},
+    settings::{
+        self, CapiK3s as OfCapiK3s, PoolName, PoolSettings, ProviderSettings, Settings, host_variable,
+    },
     steps::{self, Tools, deploy::HandOver},
 };
 use anyhow::{Context as _, Result};
@@ -102,7 +104,8 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         job: outside.job.clone(),
     };
     let handing = of.as_ref().map(|of| handing_over(&outside.clusters, of)).transpose()?;
-    let Outside { store, clusters, wishes, calls, reporters, clock, ids, pace, retry, tools, job: _ } = outside;
+    let Outside { store, clusters, wishes, calls, reporters, clock, ids, pace, retry, tools, job: _ } =
+        outside;
     let pools = Pools {
         claims: Claims::new(store),
         layout: pool.layout.clone(),

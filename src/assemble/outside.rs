@@ -201,7 +201,8 @@ pub(crate) async fn sweeper(
 ) -> Result<Engine> {
     let reporters = super::action::swept(&github, settings, &Clock::system());
     let wishes = Pulls::all(github.clone());
-    let outside = outside(settings, environment, reporters, Some(github), |_, _| Ok(Arc::new(wishes))).await?;
+    let outside =
+        outside(settings, environment, reporters, Some(github), |_, _| Ok(Arc::new(wishes))).await?;
     super::engine(&bare(settings), &Holder::Named("sweep".parse()?), outside)
 }
 

@@ -188,11 +188,7 @@ impl Claims {
 
     /// Notes something on exactly what was read, in whoever's hands it is: the end of its life, or that it was called.
     /// It takes the claim from nobody.
-    pub async fn annotate(
-        &self,
-        basis: &Basis,
-        note: impl FnOnce(Claim) -> Claim,
-    ) -> Result<(), NotWritten> {
+    pub async fn annotate(&self, basis: &Basis, note: impl FnOnce(Claim) -> Claim) -> Result<(), NotWritten> {
         match basis.claim() {
             Some(claim) => self.write(&note(claim.clone()), &basis.version).await.map(drop),
             None => Err(NotWritten::Conflict),

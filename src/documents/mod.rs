@@ -70,12 +70,9 @@ impl Key {
     pub fn sensitivity(&self) -> Sensitivity {
         match self {
             Key::Kubeconfig(_) => Sensitivity::Secret,
-            Key::Pool
-            | Key::Claim(_)
-            | Key::Token(_)
-            | Key::History(_)
-            | Key::Sweep
-            | Key::Measured => Sensitivity::Plain,
+            Key::Pool | Key::Claim(_) | Key::Token(_) | Key::History(_) | Key::Sweep | Key::Measured => {
+                Sensitivity::Plain
+            }
         }
     }
     /// Relative to the store's root.

@@ -93,7 +93,8 @@ impl<'a> Standing<'a> {
 
     /// To whom what is free goes, in the order of the line; to those who were called and have not come, what is left then.
     pub fn turns(&self, now: Timestamp) -> Vec<&'a Claim> {
-        let (late, there): (Vec<&Claim>, Vec<&Claim>) = self.line.iter().copied().partition(|claim| is_late(claim, now));
+        let (late, there): (Vec<&Claim>, Vec<&Claim>) =
+            self.line.iter().copied().partition(|claim| is_late(claim, now));
         let mut of: BTreeMap<&RepoName, usize> = BTreeMap::new();
         for repository in self.having.iter().filter_map(|claim| claim.holder().repository()) {
             *of.entry(repository).or_default() += 1;

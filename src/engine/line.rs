@@ -3,10 +3,7 @@
 //! A call is noted on exactly the claim that was read, and only then made: of two who would call, one does. Must never: call
 //! on the ground of a list of which a part is missing; fail a run that has done its own.
 
-use super::{
-    Called, Engine, Event, Way,
-    handle::CLAIM,
-};
+use super::{Called, Engine, Event, Way, handle::CLAIM};
 use crate::{
     documents::{Key, NotWritten, write_surely},
     domain::{
@@ -130,7 +127,8 @@ impl Engine {
         for claim in listed.into_iter().filter_map(|listed| listed.claim.ok()).filter(has_cooled) {
             let event = Event { holder: claim.holder().clone(), occasion: Occasion::Sweep };
             // Told nowhere: the sinks of this run are another's.
-            let telling = Reporters::default().start(Report::new(&event.holder, clock.now()), &self.mask, clock);
+            let telling =
+                Reporters::default().start(Report::new(&event.holder, clock.now()), &self.mask, clock);
             match Box::pin(self.attempt(&event, &telling)).await {
                 Ok(Outcome::Removed { free_at: None }) => freed = true,
                 Ok(outcome) => tracing::debug!("{} is left alone: {}", event.holder, outcome.word()),

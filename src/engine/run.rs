@@ -3,8 +3,10 @@
 //! Must never: go past a state of the claim without having written it; remove on the ground of what only could be read in
 //! part.
 
+mod waits;
+
 use super::{
-    Engine, Freed, Holding, Presence, Removed,
+    Engine, Freed, Presence, Removed,
     diagnose::Seeing,
     drive::{Driver, Ending},
     guard::Sentry,
@@ -24,7 +26,6 @@ use crate::{
     },
     providers::Provider,
     reporters::Telling,
-    settings::WhenFull,
     steps::{Board, Context, SECRETS, Verdict, tests},
 };
 use anyhow::Result;
@@ -205,98 +206,6 @@ impl Run<'_> {
             Check::Current => outcome,
             Check::Superseded => Outcome::Superseded,
         })
-    }
-
-    /// waiting -> held. An outcome: it did not come to that.
-    async fn hold(&mut self, provider: &dyn Provider, scope: &Scope) -> Result<Option<Outcome>> {
-        let (engine, pools) = (self.engine, &self.engine.protocol.pools);
-        let shared = engine.patiently(async || self.shares_a_host(scope).await);
-        if let Some(why) = shared.await? {
-            return Ok(Some(Outcome::Refused { why }));
-        }
-        let mut has_made_room = false;
-        loop {
-            let fence = &mut self.fence;
-            let holding = engine.patiently(async || {
-                let in_use = provider.in_use(scope).await?;
-                pools.hold(fence, &in_use).await
-            });
-            match holding.await? {
-                Holding::Held(_) => return Ok(None),
-                Holding::Superseded => return Ok(Some(Outcome::Superseded)),
-                Holding::Full => {}
-            }
-            if let Some(place) = self.fence.claim().place().filter(|_| !has_made_room).cloned() {
-                has_made_room = true;
-                if engine.make_room(&place).await {
-                    continue;
-                }
-            }
-            let status = if engine.when_full == WhenFull::Fail { Status::Failed } else { Status::Running };
-            self.telling.phase(CLAIM, status, "no addresses are free", self.now());
-            match engine.when_full {
-                WhenFull::Fail => return Ok(Some(Outcome::PoolFull)),
-                WhenFull::Wait => {
-                    self.tell_place().await;
-                    pools.clock.pass(engine.retry.vigil).await;
-                }
-                // First the claim says that nobody is at it any more, then it is looked once more: whoever frees looks at the
-                // claims after having freed, so one of the two sees the other.
-                WhenFull::Queue => match self.reporting(Outcome::Queued).await? {
-                    Outcome::Queued if self.tell_place().await => {}
-                    outcome => {
-                        engine.hand_over(self.fence.claim().holder(), self.telling).await;
-                        return Ok(Some(outcome));
-                    }
-                },
-            }
-        }
-    }
-
-    /// Where it stands in the line; whether its turn has come. What cannot be read is not told.
-    async fn tell_place(&self) -> bool {
-        match self.engine.in_line(self.fence.claim()).await {
-            Ok(Some((queue, is_its_turn))) => {
-                self.telling.say(|report| report.queue = Some(queue));
-                is_its_turn
-            }
-            Ok(None) => false,
-            Err(error) => {
-                tracing::warn!("its place in the line could not be read: {error:#}");
-                false
-            }
-        }
-    }
-
-    /// waiting -> gone: who shall not wait takes no place in the line. Nothing of it was made.
-    async fn leaves_the_line(mut self) -> Result<Outcome> {
-        let draining = self.fence.claim().clone().wishing(Wish::Down).draining(self.now())?;
-        let claims = &self.engine.protocol.pools.claims;
-        if claims.advance(&mut self.fence, draining).await? == Check::Superseded {
-            return Ok(Outcome::Superseded);
-        }
-        match self.removed().await? {
-            Removed::Superseded => Ok(Outcome::Superseded),
-            Removed::UpAgain => Ok(Outcome::PoolFull),
-            Removed::Cooling(_) => {
-                self.free().await?;
-                Ok(Outcome::PoolFull)
-            }
-        }
-    }
-
-    /// Why not, if another environment has one of its names. Asked after the claim with these names was written: of two
-    /// that want the same, one at least sees the other.
-    async fn shares_a_host(&self, scope: &Scope) -> Result<Option<String>> {
-        let others = self.engine.protocol.pools.claims.readable().await?;
-        let shared = others.iter().filter(|other| other.name() != scope.name).find_map(|other| {
-            let host = scope.hosts.all().find(|host| other.removal().hosts.contains(host))?;
-            Some(format!(
-                "{host} leads to the environment of {} already; call one of `hosts` otherwise",
-                other.holder()
-            ))
-        });
-        Ok(shared)
     }
 
     /// `None`: everything was seen gone.

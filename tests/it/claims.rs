@@ -297,7 +297,10 @@ fn what_was_drained_without_addresses_waits_for_some_when_it_is_taken_back() {
     let drained = first("acme/shop#42").draining(at(2)).unwrap();
     let cooled = drained.clone().cooling(at(3)).unwrap();
     for claim in [drained, cooled] {
-        assert_eq!(claim.revived(at(2)).unwrap().state(), &State::Waiting { since: at(2), called: None, granted: false });
+        assert_eq!(
+            claim.revived(at(2)).unwrap().state(),
+            &State::Waiting { since: at(2), called: None, granted: false }
+        );
     }
 }
 

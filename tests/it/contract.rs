@@ -427,7 +427,8 @@ pub(crate) async fn half_a_megabyte_comes_back_as_it_was(under_test: &impl Under
 pub(crate) async fn keys_do_not_meet(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     // The names that the other documents are called by are names that an environment can have, too.
-    let names = ["env", "env-claim", "claim", "berth", "sweep", "measured", "ip-allocations", "history", "pool"];
+    let names =
+        ["env", "env-claim", "claim", "berth", "sweep", "measured", "ip-allocations", "history", "pool"];
     let kinds = [Key::Claim, Key::Kubeconfig, Key::History];
     let keys: Vec<Key> = names
         .iter()

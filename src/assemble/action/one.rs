@@ -42,8 +42,9 @@ impl Stage<'_> {
         Ok(match what {
             What::Look(look) => {
                 let occasion = look.occasion;
-                let engine =
-                    self.engine(settings, &holder, all(), &github, self.wishes(settings, &github, look)).await?;
+                let engine = self
+                    .engine(settings, &holder, all(), &github, self.wishes(settings, &github, look))
+                    .await?;
                 engine.handle(&Event { holder, occasion }, stop).await
             }
             What::Retest(look) => {

@@ -83,7 +83,8 @@ impl Standing<'_> {
     pub fn queue(&self, claim: &Claim, times: &Times, by_itself: bool) -> Option<Queue> {
         let at = self.line.iter().position(|other| other.name() == claim.name())?;
         let repository = claim.holder().repository();
-        let mut blocks: Vec<Taken> = self.having.iter().map(|other| self.taken(other, repository, times)).collect();
+        let mut blocks: Vec<Taken> =
+            self.having.iter().map(|other| self.taken(other, repository, times)).collect();
         // What is not known comes last.
         blocks.sort_by_key(|taken| taken.frees.map_or((true, None), |(_, latest)| (false, Some(latest))));
         let (turns, is_limited) = (self.turns(times.now), self.is_limited(repository));

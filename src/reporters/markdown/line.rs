@@ -56,9 +56,7 @@ fn row(taken: &Taken, goes_ahead: bool, now: Timestamp) -> String {
     let whose = taken.whose.as_deref().map_or("another repository".to_owned(), |whose| cell(whose, PLACE));
     let about = taken.frees.map(|span| format!("about {}", between(span, now)));
     let frees = match (taken.stage, about) {
-        (Stage::Cooling, _) => {
-            taken.frees.map_or("cooling".to_owned(), |(_, at)| moment(at, now))
-        }
+        (Stage::Cooling, _) => taken.frees.map_or("cooling".to_owned(), |(_, at)| moment(at, now)),
         (Stage::Removal, about) => joined(about, "removal, cooling".to_owned()),
         (Stage::Grace { until }, about) => {
             joined(about, format!("grace until {}, removal, cooling", moment(until, now)))

@@ -270,10 +270,8 @@ async fn what_the_description_refuses_is_refused_and_errors_are_as_described() {
     let comment = format!("POST {}", at("/issues/1/comments"));
     let labels = format!("POST {}", at("/issues/1/labels"));
     let react = format!("POST {}", at("/issues/comments/9/reactions"));
-    let (run, job) = (
-        format!("POST {}", at("/actions/runs/9/rerun")),
-        format!("POST {}", at("/actions/jobs/9/rerun")),
-    );
+    let (run, job) =
+        (format!("POST {}", at("/actions/runs/9/rerun")), format!("POST {}", at("/actions/jobs/9/rerun")));
 
     walk.expect(401, "wrong", &format!("GET {}", at("/pulls")), None).await;
     walk.expect(404, "", &format!("GET {}", at("/pulls")), None).await;
