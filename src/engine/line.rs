@@ -19,6 +19,7 @@ use crate::{
 };
 use anyhow::Result;
 use jiff::SignedDuration;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 /// So many who measure at the same time one gives way to.
 const TRIES: usize = 5;
@@ -77,27 +78,27 @@ impl Engine {
         }
     }
 
-    /// What whoever waits is told of its place, and whether its turn has come.
-    pub(super) async fn in_line(&self, claim: &Claim) -> Result<Option<(Queue, bool)>> {
+    /// What whoever waits is told of its place. `in_use`: by live objects, whatever the documents say.
+    pub(super) async fn in_line(&self, claim: &Claim, in_use: &BTreeSet<Ipv4Addr>) -> Result<Option<Queue>> {
         let pools = &self.protocol.pools;
         let Some(place) = claim.place().and_then(|name| pools.places.get_key_value(name)) else {
             return Ok(None);
         };
         let read = async || Ok((pools.look().await?, pools.claims.readable().await?, self.measured().await?));
         let (pool, claims, measured) = self.patiently(read).await?;
-        let standing = Standing::of(place, &claims, &pool, &pools.taken);
+        let taken = &pools.taken | in_use;
+        let standing = Standing::of(place, &claims, &pool, &taken);
         let now = pools.clock.now();
         let can_be_sent_events = self.calls.is_some() && matches!(claim.holder(), Holder::PullRequest(_));
         let by_itself = claim.job().is_some() || can_be_sent_events;
         let times = Times { measured, grace: self.protocol.terms.grace, now };
-        let queue = standing.queue(claim, &times, by_itself);
-        Ok(queue.map(|queue| (queue, standing.may(&claim.name(), now))))
+        Ok(standing.queue(claim, &times, by_itself))
     }
 
     /// The report of an environment that waits, by the documents alone; `None`: it does not.
     pub async fn waiting(&self, claim: &Claim) -> Result<Option<Report>> {
         let State::Waiting { since, .. } = claim.state() else { return Ok(None) };
-        let Some((queue, _)) = self.in_line(claim).await? else { return Ok(None) };
+        let Some(queue) = self.in_line(claim, &BTreeSet::new()).await? else { return Ok(None) };
         let mut report = Report::new(claim.holder(), *since);
         report.provider = self.provider.clone();
         report.outcome = Some(Outcome::Queued);

@@ -15,6 +15,7 @@ use crate::{
     settings::WhenFull,
 };
 use anyhow::Result;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 impl Run<'_> {
     /// waiting -> held. An outcome: it did not come to that.
@@ -24,21 +25,27 @@ impl Run<'_> {
         if let Some(why) = shared.await? {
             return Ok(Some(Outcome::Refused { why }));
         }
-        let mut has_made_room = false;
+        let (mut freed, mut has_said, mut in_use) = (None, false, BTreeSet::new());
         loop {
             let fence = &mut self.fence;
             let holding = engine.patiently(async || {
-                let in_use = provider.in_use(scope).await?;
+                in_use = provider.in_use(scope).await?;
                 pools.hold(fence, &in_use).await
             });
             match holding.await? {
-                Holding::Held(_) => return Ok(None),
+                Holding::Held(_) => {
+                    // There may have been more than it takes itself.
+                    if freed == Some(true) {
+                        engine.hand_over(self.fence.claim().holder(), self.telling).await;
+                    }
+                    return Ok(None);
+                }
                 Holding::Superseded => return Ok(Some(Outcome::Superseded)),
                 Holding::Full => {}
             }
-            if let Some(place) = self.fence.claim().place().filter(|_| !has_made_room).cloned() {
-                has_made_room = true;
-                if engine.make_room(&place).await {
+            if let Some(place) = self.fence.claim().place().filter(|_| freed.is_none()) {
+                freed = Some(engine.make_room(place).await);
+                if freed == Some(true) {
                     continue;
                 }
             }
@@ -47,34 +54,29 @@ impl Run<'_> {
             match engine.when_full {
                 WhenFull::Fail => return Ok(Some(Outcome::PoolFull)),
                 WhenFull::Wait => {
-                    self.tell_place().await;
+                    self.tell_place(&in_use).await;
                     pools.clock.pass(engine.retry.vigil).await;
                 }
                 // First the claim says that nobody is at it any more, then it is looked once more: whoever frees looks at the
                 // claims after having freed, so one of the two sees the other.
-                WhenFull::Queue => match self.reporting(Outcome::Queued).await? {
-                    Outcome::Queued if self.tell_place().await => {}
-                    outcome => {
-                        engine.hand_over(self.fence.claim().holder(), self.telling).await;
-                        return Ok(Some(outcome));
-                    }
+                WhenFull::Queue if !has_said => match self.reporting(Outcome::Queued).await? {
+                    Outcome::Queued => has_said = true,
+                    outcome => return Ok(Some(outcome)),
                 },
+                WhenFull::Queue => {
+                    self.tell_place(&in_use).await;
+                    engine.hand_over(self.fence.claim().holder(), self.telling).await;
+                    return Ok(Some(Outcome::Queued));
+                }
             }
         }
     }
 
-    /// Where it stands in the line; whether its turn has come. What cannot be read is not told.
-    async fn tell_place(&self) -> bool {
-        match self.engine.in_line(self.fence.claim()).await {
-            Ok(Some((queue, is_its_turn))) => {
-                self.telling.say(|report| report.queue = Some(queue));
-                is_its_turn
-            }
-            Ok(None) => false,
-            Err(error) => {
-                tracing::warn!("its place in the line could not be read: {error:#}");
-                false
-            }
+    /// Where it stands in the line. What cannot be read is not told.
+    async fn tell_place(&self, in_use: &BTreeSet<Ipv4Addr>) {
+        match self.engine.in_line(self.fence.claim(), in_use).await {
+            Ok(queue) => self.telling.say(|report| report.queue = queue),
+            Err(error) => tracing::warn!("its place in the line could not be read: {error:#}"),
         }
     }
 
