@@ -12,7 +12,7 @@ use berth::domain::{
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, slice::from_ref};
 
 fn at(minutes: i64) -> Timestamp {
     let noon: Timestamp = "2026-01-05T12:00:00Z".parse().unwrap();
@@ -36,7 +36,7 @@ fn lab(blocks: u8, per_repository: u32) -> Place {
 }
 
 /// `acme/shop#42`, in line since so many minutes.
-fn waits(holder: &str, since: i64) -> Claim {
+pub(crate) fn waits(holder: &str, since: i64) -> Claim {
     let holder = Holder::PullRequest(holder.parse().unwrap());
     let life = SignedDuration::from_hours(72);
     let claim = Claim::first(holder, (uid("uid-1"), run("run-1")), None, removal(), at(since), life);
@@ -123,7 +123,7 @@ fn who_was_called_keeps_its_turn_for_ten_minutes_and_what_is_left_after_that() {
     assert_eq!(turns(&lab(1, 0), &called(10), 20), ["acme/web#2"]);
     assert_eq!(turns(&lab(2, 0), &called(10), 20), ["acme/web#2", "acme/shop#1"]);
     let [late, _] = called(10);
-    assert_eq!(turns(&lab(1, 0), &[late.clone()], 20), ["acme/shop#1"], "nobody else wants it");
+    assert_eq!(turns(&lab(1, 0), from_ref(&late), 20), ["acme/shop#1"], "nobody else wants it");
     let come = [late.taken(run("run-2"), at(21)), waits("acme/web#2", 2)];
     assert_eq!(
         turns(&lab(1, 0), &come, 21),
@@ -135,13 +135,13 @@ fn who_was_called_keeps_its_turn_for_ten_minutes_and_what_is_left_after_that() {
 #[test]
 fn nobody_is_called_who_was_called_just_now_or_whose_run_is_at_it() {
     let first = waits("acme/shop#1", 1);
-    assert_eq!(to_call(&lab(1, 0), &[first.clone()], 2), ["acme/shop#1"]);
+    assert_eq!(to_call(&lab(1, 0), from_ref(&first), 2), ["acme/shop#1"]);
     let none = Vec::<String>::new();
     let called = first.clone().called(at(2));
-    assert_eq!(to_call(&lab(1, 0), &[called.clone()], 11), none);
+    assert_eq!(to_call(&lab(1, 0), from_ref(&called), 11), none);
     assert_eq!(to_call(&lab(1, 0), &[called], 12), ["acme/shop#1"], "nobody else was there to be called");
     let at_it = first.taken(run("run-2"), at(2));
-    assert_eq!(to_call(&lab(1, 0), &[at_it.clone()], 11), none);
+    assert_eq!(to_call(&lab(1, 0), from_ref(&at_it), 11), none);
     assert_eq!(
         to_call(&lab(1, 0), &[at_it], 12),
         ["acme/shop#1"],

@@ -2,11 +2,14 @@
 
 use super::bed::{Bed, Event, TOKEN, sha};
 use crate::runner::Ran;
-use berth::rehearsal::{
-    example::REPOSITORY,
-    github::{Grant, Level, Opening, Permission, Run},
+use berth::{
+    clock::Clock,
+    rehearsal::{
+        example::REPOSITORY,
+        github::{Grant, Level, Opening, Permission, Run},
+    },
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 use std::fs;
 
@@ -174,7 +177,7 @@ fn was_called(bed: &Bed, number: u64, minutes: i64) {
     let mut world = bed.world();
     let mut claim = world.vault.document(&path).unwrap().clone();
     assert!(claim["state"]["called"].is_string(), "{claim:?}");
-    claim["state"]["called"] = json!(Timestamp::now() - SignedDuration::from_mins(minutes));
+    claim["state"]["called"] = json!(Clock::system().now() - SignedDuration::from_mins(minutes));
     world.vault.put(&path, claim);
 }
 
@@ -230,7 +233,7 @@ fn whoever_finds_the_pool_full_frees_what_has_cooled_and_tells_nobody_of_another
     );
     let path = "ephemeral-clusters/pr-shop-42/claim";
     let mut claim = bed.world().vault.document(path).unwrap().clone();
-    claim["state"]["until"] = json!(Timestamp::now() - SignedDuration::from_secs(1));
+    claim["state"]["until"] = json!(Clock::system().now() - SignedDuration::from_secs(1));
     bed.world().vault.put(path, claim);
     let ran = acts(&bed, 43, &opened);
     assert_eq!((ran.exit, ran.output("outcome")), (0, "ready"), "{}", ran.log);
