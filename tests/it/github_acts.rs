@@ -26,7 +26,13 @@ pub(crate) struct There {
 impl There {
     pub(crate) async fn make(site: &Site) -> Self {
         let comment = site.served.lock().github.comment(REPOSITORY, 1, "alice", "there").unwrap();
-        site.served.lock().github.change(REPOSITORY).unwrap().runs.insert(512, Run::default());
+        site.served
+            .lock()
+            .github
+            .change(REPOSITORY)
+            .unwrap()
+            .runs
+            .insert(512, Run { conclusion: Some("success"), ..Run::default() });
         let github = site.github();
         let check = github.create_check(&repo(), &sha(), &check(Progress::Running, 0)).await.unwrap();
         let deployment = github.create_deployment(&repo(), &deployment()).await.unwrap().id;
@@ -60,7 +66,7 @@ fn main() -> Revision {
     Revision::Branch("main".parse().unwrap())
 }
 
-pub(crate) const ACTS: [Act; 22] = [
+pub(crate) const ACTS: [Act; 23] = [
     act!("read acme/web#1", "pull-requests: read", |github, there| github.pull(&pull(1)).await),
     act!("list the files of acme/web#1", "pull-requests: read", |github, there| {
         github.changed_files(&pull(1)).await
@@ -118,6 +124,13 @@ pub(crate) const ACTS: [Act; 22] = [
     }),
     act!("read how run 512 of acme/web stands", "actions: read", |github, there| {
         github.run_status(&repo(), 512).await
+    }),
+    act!("begin run 512 of acme/web once more", "actions: write", |github, there| {
+        match github.run_again(&Job { repo: repo(), run: 512, id: None }).await? {
+            Again::Begun => Ok(()),
+            Again::Running => panic!("it has ended"),
+            Again::Not(failure) => Err(failure),
+        }
     }),
     act!("send the event \"berth\" to acme/web", "contents: write", |github, there| {
         github.dispatch(&repo(), "berth", &json!({"berth": {}})).await

@@ -26,6 +26,7 @@ pub enum Again {
 /// How a run stands, in GitHub's own words.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RunStatus {
+    id: u64,
     /// `completed`, once it has ended.
     pub status: Option<String>,
     /// How it has ended.
@@ -71,12 +72,13 @@ impl GitHub {
     }
     /// How a run stands; `None`: there is none any more.
     pub async fn run_status(&self, repo: &RepoName, run: u64) -> Result<Option<RunStatus>, Failure> {
-        let run = run.to_string();
-        let path = ["actions", "runs", &run];
+        let number = run.to_string();
+        let path = ["actions", "runs", &number];
         let asked =
             Asked::read(repo, &path, format!("read how run {run} of {repo} stands")).needs("actions: read");
-        match self.ask(&asked).await {
-            Ok(status) => Ok(Some(status)),
+        match self.ask::<RunStatus>(&asked).await {
+            Ok(status) if status.id == run => Ok(Some(status)),
+            Ok(_) => Err(self.garbled(&asked, "it answers with another one")),
             Err(denial) if denial.is_not_found => self.is_absent(repo).await.map(|()| None),
             Err(denial) => Err(denial.failure),
         }
@@ -87,9 +89,9 @@ impl GitHub {
         let (kind, id) = job.id.map_or(("runs", job.run), |id| ("jobs", id));
         let id = id.to_string();
         let path = ["actions", kind, &id, "rerun"];
-        let asked = Asked::write(Method::POST, &job.repo, &path, None, format!("run {job} once more"));
-        match self.send(&asked.needs("actions: write")).await {
-            Ok(_) => Ok(Again::Begun),
+        let asked = Asked::write(Method::POST, &job.repo, &path, None, format!("begin {job} once more"));
+        match self.ask_for_nothing(&asked.needs("actions: write")).await {
+            Ok(()) => Ok(Again::Begun),
             Err(denial) if denial.is_running => Ok(Again::Running),
             Err(denial) if denial.is_not_found || denial.failure.kind == Kind::Refused => {
                 Ok(Again::Not(denial.failure))
