@@ -267,9 +267,12 @@ async fn on_environment(
     let stopped = stopped();
     let reporters = assemble::reporters(&cli.global, environment, "", &clock::Clock::system());
     let holder = assemble::holder_of(&settings, environment, which).await?;
-    let outside =
-        assemble::outside(&settings, environment, reporters, |clock, run| wishes(&holder, clock, run))
-            .await?;
+    // Without a token nobody can be called; whoever needs GitHub itself says so.
+    let github = assemble::on_github(&settings, environment, &clock::Clock::system(), "calls").await.ok();
+    let outside = assemble::outside(&settings, environment, reporters, github, |clock, run| {
+        wishes(&holder, clock, run)
+    })
+    .await?;
     let engine = assemble::engine(&settings, &holder, outside)?;
     let report = engine.handle(&Event { holder, occasion }, stopped).await;
     command::run::answer(&report, output)
@@ -285,7 +288,7 @@ async fn extend(
 ) -> Result<Answer> {
     let settings = settings(cli, environment)?;
     let holder = assemble::holder_of(&settings, environment, which).await?;
-    let outside = assemble::outside(&settings, environment, Default::default(), |_, _| {
+    let outside = assemble::outside(&settings, environment, Default::default(), None, |_, _| {
         Ok(Arc::new(Said::new(Wanted::Down)))
     });
     let engine = assemble::engine(&settings, &holder, outside.await?)?;

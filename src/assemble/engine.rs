@@ -10,9 +10,10 @@ use crate::{
         holder::Holder,
         intent::Terms,
         names::{ContextName, PlaceName},
+        queue::{Place, Places, Room},
         scope::Hosts,
     },
-    engine::{Engine, Ground, HostsOf, Ids, Pace, Pools, Protocol, Retry, Sweeper, Wishes},
+    engine::{Calls, Engine, Ground, HostsOf, Ids, Pace, Pools, Protocol, Retry, Sweeper, Wishes},
     errors::{Exit, UserError},
     providers::{
         Provider, Providers,
@@ -20,7 +21,8 @@ use crate::{
     },
     reporters::Reporters,
     settings::{
-        self, CapiK3s as OfCapiK3s, PoolName, ProviderName, ProviderSettings, Settings, host_variable,
+        self, CapiK3s as OfCapiK3s, PoolName, PoolSettings, ProviderName, ProviderSettings, Settings,
+        host_variable,
     },
     steps::{self, Tools, deploy::HandOver},
 };
@@ -39,6 +41,8 @@ pub struct Outside {
     pub clusters: Arc<Clusters>,
     /// What holders want.
     pub wishes: Arc<dyn Wishes>,
+    /// Calls those whose turn has come.
+    pub calls: Option<Arc<dyn Calls>>,
     /// Where it is told.
     pub reporters: Reporters,
     /// Of the process.
@@ -98,10 +102,12 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         job: outside.job.clone(),
     };
     let handing = of.as_ref().map(|of| handing_over(&outside.clusters, of)).transpose()?;
-    let Outside { store, clusters, wishes, reporters, clock, ids, pace, retry, tools, job: _ } = outside;
+    let Outside { store, clusters, wishes, calls, reporters, clock, ids, pace, retry, tools, job: _ } =
+        outside;
     let pools = Pools {
         claims: Claims::new(store),
         layout: pool.layout.clone(),
+        places: places(&settings.pools),
         taken: BTreeSet::new(),
         pace,
         clock: clock.clone(),
@@ -117,6 +123,7 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         reporters,
         mask,
         retry,
+        calls,
         when_full: pool.when_full,
         provider,
     })
@@ -161,6 +168,16 @@ pub fn sweeper(settings: &Settings, outside: Outside) -> Result<Sweeper> {
         stuck: settings.lifetime.stuck,
         fuse: settings.fuse,
     })
+}
+
+/// All that have room for environments.
+pub(super) fn places(pools: &BTreeMap<PoolName, PoolSettings>) -> Places {
+    let of = |pool: &PoolSettings| Place {
+        room: Room::Blocks(pool.layout.clone()),
+        per_repository: pool.max_per_repository,
+        reuse_after: pool.reuse_after,
+    };
+    pools.iter().map(|(name, pool)| (place(name), of(pool))).collect()
 }
 
 /// What has room for the environments of a pool.

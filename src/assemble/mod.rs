@@ -39,7 +39,7 @@ use async_trait::async_trait;
 use clap::ValueEnum as _;
 use secrecy::SecretString;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::IsTerminal as _,
     path::{Path, PathBuf},
@@ -116,7 +116,8 @@ pub(crate) async fn pools(
     debug!("pool {name}: {}, {} blocks of {}", layout.range, layout.blocks().count(), layout.size);
     debug!("store: {}", store.place(&Key::Pool));
     let claims = Claims::new(told(store));
-    Ok(Pools { claims, layout, taken: BTreeSet::new(), pace: Pace::default(), clock })
+    let places = engine::places(&BTreeMap::from([(name.clone(), pool.clone())]));
+    Ok(Pools { claims, layout, places, taken: BTreeSet::new(), pace: Pace::default(), clock })
 }
 
 async fn open(

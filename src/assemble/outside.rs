@@ -17,7 +17,7 @@ use crate::{
         kubeconfig::credentials,
         name_server::NameServer,
     },
-    engine::{Ids, Pace, Pulls, Retry, Sweeper, Wishes},
+    engine::{Calls, Ids, OnGitHub, Pace, Pulls, Retry, Sweeper, Wishes},
     errors::UserError,
     mask::Mask,
     reporters::Reporters,
@@ -39,11 +39,12 @@ use std::{
 /// GitHub's own API, where nobody names another.
 const GITHUB: &str = "https://api.github.com";
 
-/// Of this process. `wishes` is made of a run's name.
+/// Of this process. `wishes` is made of a run's name; by `github` those are called whose turn has come.
 pub(crate) async fn outside(
     settings: &Settings,
     environment: &Environment,
     reporters: Reporters,
+    github: Option<GitHub>,
     wishes: impl FnOnce(&Clock, &str) -> Result<Arc<dyn Wishes>>,
 ) -> Result<Outside> {
     let (clock, ids) = (Clock::system(), Ids::random()?);
@@ -74,6 +75,7 @@ pub(crate) async fn outside(
         store,
         clusters: Arc::new(Clusters::listed(kubeconfigs(environment), &run, clock.clone())),
         wishes: wishes(&clock, &run)?,
+        calls: github.map(|github| Arc::new(OnGitHub(github)) as Arc<dyn Calls>),
         reporters,
         clock,
         ids,
@@ -198,8 +200,9 @@ pub(crate) async fn sweeper(
     github: GitHub,
 ) -> Result<Sweeper> {
     let reporters = super::action::swept(&github, settings, &Clock::system());
-    let wishes = Pulls::all(github);
-    let outside = outside(settings, environment, reporters, |_, _| Ok(Arc::new(wishes))).await?;
+    let wishes = Pulls::all(github.clone());
+    let outside =
+        outside(settings, environment, reporters, Some(github), |_, _| Ok(Arc::new(wishes))).await?;
     super::engine::sweeper(settings, outside)
 }
 

@@ -238,6 +238,7 @@ impl Stage {
             store: Arc::new(VaultStore::new(vault.clone(), mount.as_ref(), path.as_ref())),
             clusters: Arc::new(Clusters::at(self.served.url(Server::Kubernetes), run, clock.clone())),
             wishes: Arc::new(Pulls::all(GitHub::new(github, clock.clone(), run)?)),
+            calls: None,
             reporters,
             ids: Ids::of(run)?,
             pace: Tries::default(),

@@ -12,12 +12,11 @@ use crate::{
     errors::{Exit, UserError},
 };
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// So many extensions one transition gives way to.
-const EXTENSIONS: usize = 5;
+/// So many notes one transition gives way to.
+const NOTES: usize = 5;
 
 /// All claims of a store.
 #[derive(Clone)]
@@ -164,17 +163,17 @@ impl Claims {
                 (fence.claim, fence.version) = (claim, version);
                 Ok(Check::Current)
             }
-            Err(NotWritten::Conflict) => self.over_an_extension(fence, claim).await,
+            Err(NotWritten::Conflict) => self.over_a_note(fence, claim).await,
             Err(NotWritten::Unknown(error)) => Err(error),
         }
     }
 
-    /// Somebody may have let it live longer meanwhile, which takes the claim from nobody.
-    async fn over_an_extension(&self, fence: &mut Fence, claim: Claim) -> Result<Check> {
-        for _ in 0..EXTENSIONS {
+    /// Somebody may have noted something meanwhile, which takes the claim from nobody.
+    async fn over_a_note(&self, fence: &mut Fence, claim: Claim) -> Result<Check> {
+        for _ in 0..NOTES {
             let basis = self.read(&fence.name()).await?;
             let Some(now) = basis.claim().filter(|now| fence.stands(now)) else { break };
-            let claim = claim.clone().living_as(now);
+            let claim = claim.clone().annotated_as(now);
             match self.write(&claim, &basis.version).await {
                 Ok(version) => {
                     (fence.claim, fence.version) = (claim, version);
@@ -187,10 +186,11 @@ impl Claims {
         Ok(Check::Superseded)
     }
 
-    /// Lets an environment live longer, or shorter, in whoever's hands it is.
-    pub async fn extend(&self, basis: &Basis, until: Timestamp) -> Result<(), NotWritten> {
+    /// Notes something on exactly what was read, in whoever's hands it is: the end of its life, or that it was called.
+    /// It takes the claim from nobody.
+    pub async fn annotate(&self, basis: &Basis, note: impl FnOnce(Claim) -> Claim) -> Result<(), NotWritten> {
         match basis.claim() {
-            Some(claim) => self.write(&claim.clone().expiring(until), &basis.version).await.map(drop),
+            Some(claim) => self.write(&note(claim.clone()), &basis.version).await.map(drop),
             None => Err(NotWritten::Conflict),
         }
     }

@@ -6,7 +6,7 @@
 //! - A write or removal counts only if the version is still the expected one. *Every* write makes a new version, also
 //!   one that changes nothing.
 //! - A write may fail as `Unknown` and land all the same. [`write_surely`] and [`remove_surely`] settle that by reading
-//!   back, once, for every store; nothing else calls `Store::write` or `Store::remove`.
+//!   back, once, for every store; beside them and [`write_strictly`] nothing calls `Store::write` or `Store::remove`.
 //! - `claims` and `names` are complete, or an error.
 //!
 //! Must never: make a version up; take an error for absence.
@@ -52,6 +52,8 @@ pub enum Key {
     History(EnvironmentName),
     /// The marks of the last sweeps.
     Sweep,
+    /// How long removals took and environments lived.
+    Measured,
 }
 
 /// Whether a document may be read by whoever may look at the store's plain part.
@@ -68,7 +70,9 @@ impl Key {
     pub fn sensitivity(&self) -> Sensitivity {
         match self {
             Key::Kubeconfig(_) => Sensitivity::Secret,
-            Key::Pool | Key::Claim(_) | Key::Token(_) | Key::History(_) | Key::Sweep => Sensitivity::Plain,
+            Key::Pool | Key::Claim(_) | Key::Token(_) | Key::History(_) | Key::Sweep | Key::Measured => {
+                Sensitivity::Plain
+            }
         }
     }
     /// Relative to the store's root.
@@ -80,6 +84,7 @@ impl Key {
             Key::Token(name) => format!("{name}/vault-token"),
             Key::History(name) => format!("{name}/history"),
             Key::Sweep => "berth/sweep".to_owned(),
+            Key::Measured => "berth/measured".to_owned(),
         }
     }
 }
@@ -175,6 +180,17 @@ pub async fn write_surely(
         // It has not landed so far, or nobody can tell.
         _ => Err(failed),
     }
+}
+
+/// Writes what says nothing of whose it is, for its version alone: only the store's own word counts. After a lost answer, as
+/// after a conflict, everything is to be read and decided anew.
+pub async fn write_strictly(
+    store: &dyn Store,
+    key: &Key,
+    document: &Document,
+    expected: &Version,
+) -> Result<Version, NotWritten> {
+    store.write(key, document, expected).await
 }
 
 /// Removes, and settles a lost answer by reading back. Absent is what was wanted, whoever did it.

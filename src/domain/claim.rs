@@ -85,6 +85,9 @@ pub enum State {
         /// When it was told that its turn has come.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         called: Option<Timestamp>,
+        /// Counted among those who have a place that has no addresses: it is about to take it, or to step back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        granted: bool,
     },
     /// The environment may exist.
     Held {
@@ -168,7 +171,7 @@ impl Claim {
             taken: now,
             job: None,
             holder,
-            state: State::Waiting { since: now, called: None },
+            state: State::Waiting { since: now, called: None, granted: false },
             place: None,
             wish: Wish::Up,
             head,
@@ -285,9 +288,13 @@ impl Claim {
         }
     }
 
-    /// The same claim in the hands of another taking: the next generation, an id of its own.
+    /// The same claim in the hands of another taking: the next generation, an id of its own. Who was called has come.
     pub fn taken(&self, run: RunId, now: Timestamp) -> Self {
-        Self { run, generation: self.generation.next(), taken: now, ..self.clone() }
+        let mut state = self.state.clone();
+        if let State::Waiting { called, .. } = &mut state {
+            *called = None;
+        }
+        Self { run, generation: self.generation.next(), taken: now, state, ..self.clone() }
     }
     /// By this job; by none, it keeps the one that it has.
     pub fn by(self, job: Option<Job>) -> Self {
@@ -314,8 +321,13 @@ impl Claim {
     pub fn warned(self) -> Self {
         Self { warned: Some(self.expires), ..self }
     }
-    /// With the end of life, and the warning of it, as they stand there.
-    pub fn living_as(self, other: &Self) -> Self {
+    /// With what may be written there in whoever's hands it is: the end of life, the warning of it, and the call.
+    pub fn annotated_as(mut self, other: &Self) -> Self {
+        if let (State::Waiting { called, .. }, State::Waiting { called: there, .. }) =
+            (&mut self.state, &other.state)
+        {
+            *called = *there;
+        }
         Self { expires: other.expires, warned: other.warned, ..self }
     }
     /// Having seen this gone. What is seen once more keeps its first sighting.

@@ -10,7 +10,7 @@ use super::{
     names::{EnvironmentName, Malformed, PrNumber, RepoName},
     payload::Dispatch,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt;
 
 /// What GitHub itself takes: properties at the top, and bytes in all.
@@ -84,6 +84,15 @@ pub fn typed(dispatch: &Dispatch) -> Result<(Which, Wish), Unclear> {
         _ => text(said, "number")?.ok_or_else(|| missing("berth.number"))?.parse()?,
     };
     Ok((Which::Pull(PullRequest { repo, number }), wish))
+}
+
+/// What is sent for the typed one.
+pub fn payload(pull: &PullRequest, wish: Wish) -> Value {
+    let command = match wish {
+        Wish::Up => "up",
+        Wish::Down => "down",
+    };
+    json!({"berth": {"command": command, "repository": pull.repo, "number": pull.number}})
 }
 
 fn bounded(dispatch: &Dispatch) -> Result<(), Unclear> {

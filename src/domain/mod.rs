@@ -27,6 +27,9 @@ pub mod intent;
 pub mod sweep;
 pub mod swept;
 
+pub mod measured;
+pub mod queue;
+
 pub mod command;
 pub mod dispatch;
 pub mod event;

@@ -9,6 +9,7 @@ use super::{
     names::{EnvironmentName, Generation, HeadSha},
     plan::{Direction, StepName},
     pool::Block,
+    queue::Queue,
     results::Results,
 };
 use jiff::Timestamp;
@@ -52,6 +53,9 @@ pub struct Report {
     pub evidence: Option<String>,
     /// When it goes at the latest.
     pub expires_at: Option<Timestamp>,
+    /// Its place among those who wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
     /// What would be applied; told by `plan` and `rehearse` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objects: Option<Vec<ObjectName>>,
@@ -196,6 +200,7 @@ impl Report {
             diagnosis: None,
             evidence: None,
             expires_at: None,
+            queue: None,
             objects: None,
             comment: None,
             trouble: None,

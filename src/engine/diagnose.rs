@@ -3,13 +3,18 @@
 //! Must never: fail, or hold up the end of a run for long: what cannot be read here is left out of the diagnosis, and the
 //! error that led here is told in any case.
 
-use super::drive::{late_on, line};
+use super::{
+    Engine,
+    drive::{late_on, line},
+    handle::CLAIM,
+};
 use crate::{
     clients::{Failure, Kind, kubernetes::Area},
     domain::{
+        claim::Claim,
         diagnosis::{Diagnosis, Failed, How, LastWords, Snapshot, diagnose, speakers},
         plan::StepName,
-        scope::Scope,
+        scope::{Hosts, Scope, Target},
     },
     mask::Mask,
     providers::{Access, Inside, Provider},
@@ -52,6 +57,16 @@ impl Seeing<'_> {
             all.last_words = last_words(&access, &all, found.as_ref(), self.mask).await;
         }
         (found, evidence(&all))
+    }
+}
+
+impl Engine {
+    /// The likely cause why an environment does not stand that nobody is at, and what it was read from.
+    pub(super) async fn diagnosed(&self, claim: &Claim, why: &str) -> (Option<Diagnosis>, Option<String>) {
+        let Ok(provider) = self.providers.of(claim.removal()).await else { return (None, None) };
+        let scope = Scope::of(claim, Hosts::default(), Target::Down);
+        let seeing = Seeing { provider: &*provider, scope: &scope, mask: &self.mask, listens: false };
+        seeing.diagnosed(CLAIM, &anyhow::anyhow!(why.to_owned())).await
     }
 }
 

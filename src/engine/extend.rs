@@ -53,7 +53,7 @@ impl Engine {
             let until = wanted.min(most.max(claim.expires()));
             let is_closing = matches!(claim.state(), State::Held { closed_at: Some(_), .. });
             let longer = Longer { until, is_short: until < wanted, is_closing };
-            match pools.claims.extend(&basis, until).await {
+            match pools.claims.annotate(&basis, |claim| claim.expiring(until)).await {
                 Ok(()) => Ok(Some(Extended::Until(longer))),
                 Err(NotWritten::Conflict) => Ok(None),
                 Err(NotWritten::Unknown(error)) => Err(error),

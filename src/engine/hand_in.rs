@@ -115,7 +115,10 @@ impl Engine {
                 return Ok(none("there is no environment"));
             };
             let store = pools.claims.store();
-            let again = self.patiently(async || told::again(store, claim, &pools.clock).await).await?;
+            let again = match self.waiting(claim).await? {
+                Some(waiting) => Some(waiting),
+                None => self.patiently(async || told::again(store, claim, &pools.clock).await).await?,
+            };
             let Some(mut again) = again else {
                 let last = claim.reported().map_or(String::new(), |told| {
                     format!(

@@ -3,7 +3,7 @@
 //! Must never: end without a report; let a signal cut that off; depend on having been told the truth by the event.
 
 use super::{
-    Opened, Protocol,
+    Calls, Opened, Protocol,
     drive::{Retry, patiently},
     run::Run,
     sweep,
@@ -119,6 +119,8 @@ pub struct Engine {
     pub mask: Mask,
     /// How long to go on where something does not answer.
     pub retry: Retry,
+    /// Calls those whose turn has come; `None`: this process can call nobody.
+    pub calls: Option<Arc<dyn Calls>>,
     /// What becomes of those who find the pool full.
     pub when_full: WhenFull,
     /// The provider's name, for the report.
@@ -176,7 +178,7 @@ impl Engine {
         patiently(self.retry, &self.protocol.pools.clock, attempt).await
     }
 
-    async fn attempt(&self, event: &Event, telling: &Telling) -> Result<Outcome> {
+    pub(super) async fn attempt(&self, event: &Event, telling: &Telling) -> Result<Outcome> {
         let clock = &self.protocol.pools.clock;
         let mut occasion = event.occasion;
         loop {
@@ -210,7 +212,14 @@ impl Engine {
             let quiet = if has_ended { Duration::ZERO } else { self.retry.quiet };
             let quiet = clock.now().saturating_add(quiet).unwrap_or(Timestamp::MAX);
             match (Run { engine: self, telling, fence, merge, quiet }).go(then).await? {
-                Some(outcome) => return Ok(because(outcome, &unwanted)),
+                Some(outcome) => {
+                    // The sweep calls for all that it has freed at once.
+                    let is_gone = matches!(outcome, Outcome::Removed { free_at: None } | Outcome::PoolFull);
+                    if is_gone && event.occasion != Occasion::Sweep {
+                        self.hand_over(&event.holder, telling).await;
+                    }
+                    return Ok(because(outcome, &unwanted));
+                }
                 // It was wished for anew while it went: what is wanted now is asked again. The sweep brings nothing up.
                 None if event.occasion == Occasion::Sweep => occasion = Occasion::Sweep,
                 None => occasion = Occasion::Event,

@@ -1,4 +1,4 @@
-//! Addresses for a claim. Pool before claim, always: read the pool at v, *then* check the claim, write the pool over v,
+//! Addresses for a claim, or a place that has none; to each in its turn (`domain/queue.rs`). Pool before claim, always: read the pool at v, *then* check the claim, write the pool over v,
 //! write the claim. A run that slept between the two finds v gone, because whoever frees writes the pool too.
 
 use super::Pools;
@@ -6,11 +6,12 @@ use crate::{
     documents::{
         Key, NotWritten,
         claims::{Check, Fence},
-        write_surely,
+        write_strictly, write_surely,
     },
     domain::{
         claim::Claim,
         pool::{Allocation, Block, Pool, Standing},
+        queue,
     },
 };
 use anyhow::Result;
@@ -19,9 +20,9 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 /// What came of the wish for addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holding {
-    /// They are in the pool and on the claim.
-    Held(Block),
-    /// No block is free; the claim waits.
+    /// They are in the pool and on the claim; `None`: its place has none.
+    Held(Option<Block>),
+    /// None is free, or what is free is another's by the line; the claim waits.
     Full,
     /// Somebody else has taken the claim.
     Superseded,
@@ -49,6 +50,8 @@ pub enum Verified {
 pub(super) enum Change<T> {
     /// Write it, even if it says the same: the new version is what makes every decision begun earlier fail.
     Write(T),
+    /// The same where nothing in it tells this decision from another's: of two made at one version, one counts.
+    Count(T),
     /// Leave it.
     Keep(T),
 }
@@ -65,21 +68,59 @@ impl Pools {
                 if check == Check::Superseded {
                     return Ok(Change::Keep(Holding::Superseded));
                 }
+                let is_its_turn = self.is_its_turn(fence.claim(), &others, pool, in_use);
                 let taken = &self.taken_beside(others) | in_use;
                 Ok(match pool.allocate(&name, &self.layout, &taken) {
-                    Allocation::Already(block) | Allocation::Completed(block) | Allocation::New(block) => {
-                        Change::Write(Holding::Held(block))
+                    Allocation::Already(block) | Allocation::Completed(block) => {
+                        Change::Write(Holding::Held(Some(block)))
                     }
-                    Allocation::Full => Change::Keep(Holding::Full),
+                    Allocation::New(block) if is_its_turn => Change::Write(Holding::Held(Some(block))),
+                    Allocation::New(_) | Allocation::Full => Change::Keep(Holding::Full),
                 })
             })
             .await?;
+        self.written(fence, holding).await
+    }
+
+    /// waiting -> held, where a place has no addresses but room for so many: they are counted by their claims.
+    /// Read the pool at v -> count -> say on the claim that it is counted -> write the pool over v, unchanged -> write the
+    /// claim. Whoever counts later sees this one; of those who have counted at the same v, one may go on, and the others
+    /// count once more.
+    pub async fn hold_without_addresses(&self, fence: &mut Fence) -> Result<Holding> {
+        let holding = self
+            .change(async |pool| {
+                let (check, others) = self.claims.check_among_all(fence).await?;
+                if check == Check::Superseded {
+                    return Ok(Change::Keep(Holding::Superseded));
+                }
+                let waiting = fence.claim().clone().granted(false);
+                let is_its_turn = self.is_its_turn(&waiting, &others, pool, &BTreeSet::new());
+                let claim = waiting.granted(is_its_turn);
+                if claim != *fence.claim() && self.claims.advance(fence, claim).await? == Check::Superseded {
+                    return Ok(Change::Keep(Holding::Superseded));
+                }
+                Ok(if is_its_turn { Change::Count(Holding::Held(None)) } else { Change::Keep(Holding::Full) })
+            })
+            .await?;
+        self.written(fence, holding).await
+    }
+
+    /// The claim after the pool.
+    async fn written(&self, fence: &mut Fence, holding: Holding) -> Result<Holding> {
         let Holding::Held(block) = holding else { return Ok(holding) };
-        let held = fence.claim().clone().held(Some(block))?;
+        let held = fence.claim().clone().held(block)?;
         Ok(match self.claims.advance(fence, held).await? {
-            Check::Current => Holding::Held(block),
+            Check::Current => holding,
             Check::Superseded => Holding::Superseded,
         })
+    }
+
+    /// What is in no place that is known here waits in no line.
+    fn is_its_turn(&self, claim: &Claim, others: &[Claim], pool: &Pool, in_use: &BTreeSet<Ipv4Addr>) -> bool {
+        let Some(place) = claim.place().and_then(|name| self.places.get_key_value(name)) else { return true };
+        let all: Vec<Claim> = others.iter().chain([claim]).cloned().collect();
+        let taken = &self.taken | in_use;
+        queue::Standing::of(place, &all, pool, &taken).may(&claim.name(), self.clock.now())
     }
 
     /// Looks once more before the addresses are used, and in every later step: the shell tool can erase entries of ours.
@@ -108,7 +149,10 @@ impl Pools {
     }
 
     /// The one compare-and-set loop over the pool's document.
-    pub(super) async fn change<T>(&self, decide: impl AsyncFn(&mut Pool) -> Result<Change<T>>) -> Result<T> {
+    pub(super) async fn change<T>(
+        &self,
+        mut decide: impl AsyncFnMut(&mut Pool) -> Result<Change<T>>,
+    ) -> Result<T> {
         let store = self.claims.store();
         let what = store.place(&Key::Pool);
         let attempt = async || {
@@ -117,6 +161,10 @@ impl Pools {
             let mut pool = read.document().map(Pool::parse).unwrap_or_default();
             match decide(&mut pool).await? {
                 Change::Keep(answer) => Ok(Some(answer)),
+                Change::Count(answer) => {
+                    let written = write_strictly(store, &Key::Pool, &pool.document(), read.version()).await;
+                    Ok(written.is_ok().then_some(answer))
+                }
                 Change::Write(answer) => {
                     match write_surely(store, &Key::Pool, &pool.document(), read.version()).await {
                         Ok(_) => Ok(Some(answer)),

@@ -7,6 +7,7 @@
 //! the claim after reading the pool; let a step go on whose fence has fallen.
 
 mod by_name;
+mod call;
 mod close;
 mod diagnose;
 mod drive;
@@ -16,6 +17,7 @@ mod guard;
 mod hand_in;
 mod handle;
 mod hold;
+mod line;
 mod look;
 mod open;
 mod pace;
@@ -26,6 +28,7 @@ mod told;
 mod wishes;
 
 pub use by_name::{Given, Released};
+pub use call::{Called, Calls, OnGitHub, Way};
 pub use close::{Freed, Presence, Removed};
 pub use drive::Retry;
 pub use extend::{Extended, Longer};

@@ -4,7 +4,7 @@ use super::{Ids, Pace};
 use crate::{
     clock::Clock,
     documents::claims::Claims,
-    domain::{intent::Terms, pool::Layout},
+    domain::{intent::Terms, pool::Layout, queue::Places},
 };
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -14,6 +14,8 @@ pub struct Pools {
     pub claims: Claims,
     /// Which blocks there are.
     pub layout: Layout,
+    /// What has room for whom: who waits for one of these waits in line.
+    pub places: Places,
     /// What live clusters use, whatever the documents say.
     pub taken: BTreeSet<Ipv4Addr>,
     /// How to wait between tries.

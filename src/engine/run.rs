@@ -3,8 +3,10 @@
 //! Must never: go past a state of the claim without having written it; remove on the ground of what only could be read in
 //! part.
 
+mod waits;
+
 use super::{
-    Engine, Freed, Holding, Presence, Removed,
+    Engine, Freed, Presence, Removed,
     diagnose::Seeing,
     drive::{Driver, Ending},
     guard::Sentry,
@@ -24,7 +26,6 @@ use crate::{
     },
     providers::Provider,
     reporters::Telling,
-    settings::WhenFull,
     steps::{Board, Context, SECRETS, Verdict, tests},
 };
 use anyhow::Result;
@@ -51,12 +52,21 @@ impl Run<'_> {
         self.tell();
         match then {
             Then::Rest(why) => return Ok(Some(rests(why))),
-            Then::Up => return self.up().await.map(Some),
+            Then::Up => {
+                let outcome = self.up().await?;
+                return match outcome {
+                    Outcome::PoolFull if matches!(self.fence.claim().state(), State::Waiting { .. }) => {
+                        self.leaves_the_line().await.map(Some)
+                    }
+                    outcome => Ok(Some(outcome)),
+                };
+            }
             Then::Down => {}
         }
         loop {
             match self.fence.claim().state() {
-                State::Draining { .. } => {
+                State::Draining { since, addresses } => {
+                    let (since, had) = (*since, addresses.is_some());
                     let board = Board::default();
                     if let Some(outcome) = self.down(&board).await? {
                         return Ok(Some(outcome));
@@ -64,6 +74,10 @@ impl Run<'_> {
                     match self.removed(&board).await? {
                         Removed::UpAgain => return Ok(None),
                         Removed::Superseded => return Ok(Some(Outcome::Superseded)),
+                        Removed::Cooling(_) if had => {
+                            let life = since.duration_since(self.fence.claim().created());
+                            self.engine.measure(self.now().duration_since(since), life).await;
+                        }
                         Removed::Cooling(_) => {}
                     }
                 }
@@ -196,51 +210,6 @@ impl Run<'_> {
             Check::Current => outcome,
             Check::Superseded => Outcome::Superseded,
         })
-    }
-
-    /// waiting -> held. An outcome: it did not come to that.
-    async fn hold(&mut self, provider: &dyn Provider, scope: &Scope) -> Result<Option<Outcome>> {
-        let (engine, pools) = (self.engine, &self.engine.protocol.pools);
-        let shared = engine.patiently(async || self.shares_a_host(scope).await);
-        if let Some(why) = shared.await? {
-            return Ok(Some(Outcome::Refused { why }));
-        }
-        loop {
-            let fence = &mut self.fence;
-            let holding = engine.patiently(async || {
-                let in_use = provider.in_use(scope).await?;
-                pools.hold(fence, &in_use).await
-            });
-            match holding.await? {
-                Holding::Held(_) => return Ok(None),
-                Holding::Superseded => return Ok(Some(Outcome::Superseded)),
-                Holding::Full => {}
-            }
-            let (status, outcome) = match engine.when_full {
-                WhenFull::Queue => (Status::Running, Some(Outcome::Queued)),
-                WhenFull::Fail => (Status::Failed, Some(Outcome::PoolFull)),
-                WhenFull::Wait => (Status::Running, None),
-            };
-            self.telling.phase(CLAIM, status, "no addresses are free", self.now());
-            if outcome.is_some() {
-                return Ok(outcome);
-            }
-            pools.clock.pass(engine.retry.vigil).await;
-        }
-    }
-
-    /// Why not, if another environment has one of its names. Asked after the claim with these names was written: of two
-    /// that want the same, one at least sees the other.
-    async fn shares_a_host(&self, scope: &Scope) -> Result<Option<String>> {
-        let others = self.engine.protocol.pools.claims.readable().await?;
-        let shared = others.iter().filter(|other| other.name() != scope.name).find_map(|other| {
-            let host = scope.hosts.all().find(|host| other.removal().hosts.contains(host))?;
-            Some(format!(
-                "{host} leads to the environment of {} already; call one of `hosts` otherwise",
-                other.holder()
-            ))
-        });
-        Ok(shared)
     }
 
     /// `None`: everything was seen gone.

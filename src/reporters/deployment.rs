@@ -75,7 +75,7 @@ impl Deployment {
             head: head.clone(),
             environment: ENVIRONMENT.to_owned(),
             task: self.task(),
-            description: verdict(report, &self.beside, verdict::BYTES),
+            description: verdict(report, verdict::BYTES),
             payload: Map::new(),
         };
         Ok(self.github.create_deployment(&self.pull.repo, &deployment).await?)
@@ -119,7 +119,7 @@ impl Deployment {
             log_url: page(self.beside.log.as_ref()).unwrap_or_default(),
             description: match state {
                 State::Inactive => "Not there any more".to_owned(),
-                _ => verdict(report, &self.beside, verdict::BYTES),
+                _ => verdict(report, verdict::BYTES),
             },
         }
     }

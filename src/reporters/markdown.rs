@@ -4,6 +4,7 @@
 //! takes; show how long something has run that still does (the comment would be another at every look).
 
 mod foreign;
+mod line;
 mod parts;
 
 use crate::{
@@ -36,10 +37,10 @@ pub struct Beside {
     pub log: Option<String>,
     /// How long a closed pull request keeps its environment.
     pub grace: Option<SignedDuration>,
+    /// How long before its end its readers are warned.
+    pub warn: Option<SignedDuration>,
     /// What fails without the pull request, too.
     pub base: Option<Base>,
-    /// Its place among those who wait.
-    pub queue: Option<Queue>,
 }
 
 /// What fails on the branch that a pull request goes into.
@@ -49,21 +50,6 @@ pub struct Base {
     pub branch: String,
     /// The names of its failing tests.
     pub failing: BTreeSet<String>,
-}
-
-/// Who waits for addresses.
-#[derive(Debug, Clone, Default)]
-pub struct Queue {
-    /// The place of this one, from 1.
-    pub place: u32,
-    /// How many wait.
-    pub of: u32,
-    /// When it begins, at the earliest and at the latest.
-    pub begins: Option<(Timestamp, Timestamp)>,
-    /// The blocks that its reader may know of: whose, and when it comes free.
-    pub blocks: Vec<(String, String)>,
-    /// How many others there are.
-    pub others: u32,
 }
 
 /// The first line of a comment: whose it is, and of which taking of its claim it tells.
@@ -200,7 +186,7 @@ fn said<'a>(report: &'a Report, now: Timestamp, beside: &Beside) -> Said<'a> {
         Some(Outcome::Nothing { why } | Outcome::Unconcerned { why }) => {
             plain("✅ Nothing to do".to_owned(), code(why))
         }
-        Some(Outcome::Queued) => parts::queued(beside.queue.as_ref(), now),
+        Some(Outcome::Queued) => line::queued(report.queue.as_ref(), now),
         Some(Outcome::PoolFull) => plain(
             "❌ No addresses are free".to_owned(),
             "Every block of the pool is taken, and `when-full: fail` waits for none. \
@@ -312,7 +298,14 @@ fn passed(results: &Results) -> String {
 }
 
 fn ends(report: &Report, now: Timestamp, beside: &Beside) -> Option<String> {
-    let latest = format!("at latest {}", moment(report.expires_at?, now));
+    let ends = report.expires_at?;
+    if beside.warn.is_some_and(|warn| ends.duration_since(now) <= warn) {
+        return Some(format!(
+            "⚠️ **its time is over at {}**, `/berth extend 24h` keeps it",
+            moment(ends, now)
+        ));
+    }
+    let latest = format!("at latest {}", moment(ends, now));
     Some(match beside.grace {
         Some(grace) => format!("removed {} after close, {latest}", span(grace.as_secs_f64())),
         None => format!("removed {latest}"),

@@ -104,7 +104,7 @@ impl Reporter for CommitStatus {
         let status = Status {
             state,
             context: self.context.clone(),
-            description: verdict(report, &self.beside, verdict::BYTES),
+            description: verdict(report, verdict::BYTES),
             target_url: page(url).or_else(|| page(self.beside.log.as_ref())),
         };
         let mut told = self.told.lock().await;

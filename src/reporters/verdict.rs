@@ -2,10 +2,7 @@
 //!
 //! Must never: hold how much time has passed, or it would be another line at every look; be Markdown.
 
-use super::{
-    markdown::Beside,
-    words::{count, first, gave_up, line, moment, ordinal},
-};
+use super::words::{count, first, gave_up, line, moment, ordinal};
 use crate::domain::{
     plan::Direction,
     report::{Outcome, Report, Status},
@@ -17,8 +14,8 @@ use jiff::Timestamp;
 pub const BYTES: usize = 140;
 
 /// The verdict, of so many bytes at most.
-pub fn verdict(report: &Report, beside: &Beside, bytes: usize) -> String {
-    line(&said(report, beside), bytes)
+pub fn verdict(report: &Report, bytes: usize) -> String {
+    line(&said(report), bytes)
 }
 
 /// What the tests came to, whatever else did, in so many bytes at most.
@@ -26,7 +23,7 @@ pub fn of_tests(results: &Results, bytes: usize) -> String {
     line(&tests(results), bytes)
 }
 
-fn said(report: &Report, beside: &Beside) -> String {
+fn said(report: &Report) -> String {
     let down = report.direction == Some(Direction::Down);
     let Some(outcome) = &report.outcome else {
         return match report.direction {
@@ -64,7 +61,7 @@ fn said(report: &Report, beside: &Beside) -> String {
         }
         Outcome::WithoutSecrets { why } => format!("No environment for this run: {}", first(why)),
         Outcome::Nothing { why } | Outcome::Unconcerned { why } => format!("Nothing to do: {}", first(why)),
-        Outcome::Queued => beside.queue.as_ref().map_or_else(
+        Outcome::Queued => report.queue.as_ref().map_or_else(
             || "Queued: no addresses are free".to_owned(),
             |queue| format!("Queued: {} of {}", ordinal(queue.place), queue.of),
         ),

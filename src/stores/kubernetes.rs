@@ -76,6 +76,7 @@ impl KubernetesStore {
             Key::Token(name) => ("token", Some(name)),
             Key::History(name) => ("history", Some(name)),
             Key::Sweep => ("sweep", None),
+            Key::Measured => ("measured", None),
         };
         let mut labels = BTreeMap::from([
             (MANAGED_BY.to_owned(), "berth".to_owned()),

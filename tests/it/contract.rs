@@ -371,6 +371,7 @@ pub(crate) async fn a_listing_has_no_other_documents_and_no_removed_ones(under_t
     let others = [
         Key::Pool,
         Key::Sweep,
+        Key::Measured,
         Key::History(name("past")),
         Key::Kubeconfig(name("past")),
         Key::History(name("live")),
@@ -433,12 +434,13 @@ pub(crate) async fn half_a_megabyte_comes_back_as_it_was(under_test: &impl Under
 pub(crate) async fn keys_do_not_meet(under_test: &impl UnderTest) {
     let store = under_test.store("a");
     // The names that the other documents are called by are names that an environment can have, too.
-    let names = ["env", "env-claim", "claim", "berth", "sweep", "ip-allocations", "history", "pool"];
+    let names =
+        ["env", "env-claim", "claim", "berth", "sweep", "measured", "ip-allocations", "history", "pool"];
     let kinds = [Key::Claim, Key::Kubeconfig, Key::History];
     let keys: Vec<Key> = names
         .iter()
         .flat_map(|text| kinds.map(|kind| kind(name(text))))
-        .chain([Key::Pool, Key::Sweep])
+        .chain([Key::Pool, Key::Sweep, Key::Measured])
         .collect();
     for (number, key) in keys.iter().enumerate() {
         create(&*store, key, &says(&number.to_string())).await;

@@ -260,6 +260,7 @@ pub(crate) fn pools(served: &Served, range: &str) -> Pools {
     Pools {
         claims: Claims::new(Arc::new(store)),
         layout,
+        places: Default::default(),
         taken: BTreeSet::new(),
         pace: Pace::default(),
         clock: Clock::system(),

@@ -7,11 +7,13 @@ use super::{
 use berth::{
     clients::{
         Failure, Kind,
-        github::{DeploymentState, GitHub, Progress, Reaction, Revision, State},
+        github::{Again, DeploymentState, GitHub, Progress, Reaction, Revision, State},
     },
-    rehearsal::github::{Grant, Level, Permission},
+    domain::claim::Job,
+    rehearsal::github::{Grant, Level, Permission, Run},
 };
 use futures::future::BoxFuture;
+use serde_json::json;
 
 /// What is there to act on.
 #[derive(Clone, Copy)]
@@ -24,6 +26,13 @@ pub(crate) struct There {
 impl There {
     pub(crate) async fn make(site: &Site) -> Self {
         let comment = site.served.lock().github.comment(REPOSITORY, 1, "alice", "there").unwrap();
+        site.served
+            .lock()
+            .github
+            .change(REPOSITORY)
+            .unwrap()
+            .runs
+            .insert(512, Run { conclusion: Some("success"), ..Run::default() });
         let github = site.github();
         let check = github.create_check(&repo(), &sha(), &check(Progress::Running, 0)).await.unwrap();
         let deployment = github.create_deployment(&repo(), &deployment()).await.unwrap().id;
@@ -57,7 +66,7 @@ fn main() -> Revision {
     Revision::Branch("main".parse().unwrap())
 }
 
-pub(crate) const ACTS: [Act; 20] = [
+pub(crate) const ACTS: [Act; 23] = [
     act!("read acme/web#1", "pull-requests: read", |github, there| github.pull(&pull(1)).await),
     act!("list the files of acme/web#1", "pull-requests: read", |github, there| {
         github.changed_files(&pull(1)).await
@@ -112,6 +121,19 @@ pub(crate) const ACTS: [Act; 20] = [
     }),
     act!("read who has approved run 512 of acme/web", "actions: read", |github, there| {
         github.is_run_approved(&repo(), 512).await
+    }),
+    act!("read how run 512 of acme/web stands", "actions: read", |github, there| {
+        github.run_status(&repo(), 512).await
+    }),
+    act!("begin run 512 of acme/web once more", "actions: write", |github, there| {
+        match github.run_again(&Job { repo: repo(), run: 512, id: None }).await? {
+            Again::Begun => Ok(()),
+            Again::Running => panic!("it has ended"),
+            Again::Not(failure) => Err(failure),
+        }
+    }),
+    act!("send the event \"berth\" to acme/web", "contents: write", |github, there| {
+        github.dispatch(&repo(), "berth", &json!({"berth": {}})).await
     }),
     act!("list the branches of acme/web at 1111111", "contents: read", |github, there| {
         github.branches_at(&repo(), &sha()).await
@@ -180,4 +202,40 @@ async fn who_may_see_a_repository_may_ask_what_people_may_do_there() {
     let site = Site::start().await;
     site.served.lock().github.add_token("ghs_nothing", Grant::workflow(REPOSITORY));
     assert!(site.by("ghs_nothing").permission(&repo(), &login("alice")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_job_is_run_again_once_its_run_has_ended_and_who_may_not_is_no_failure() {
+    let site = Site::start().await;
+    let job = |id| Job { repo: repo(), run: 512, id };
+    let ends = |conclusion| {
+        let world = &mut site.served.lock().github;
+        let runs = &mut world.change(REPOSITORY).unwrap().runs;
+        let run = runs.entry(512).or_insert(Run { jobs: vec![7], ..Run::default() });
+        run.conclusion = conclusion;
+        run.again.clone()
+    };
+    assert!(matches!(site.github().run_again(&job(None)).await, Ok(Again::Not(_))), "there is no such run");
+    ends(None);
+    for id in [None, Some(7)] {
+        assert_eq!(site.github().run_again(&job(id)).await.unwrap(), Again::Running);
+        ends(Some("failure"));
+        assert_eq!(site.github().run_again(&job(id)).await.unwrap(), Again::Begun);
+        assert!(!site.github().run_status(&repo(), 512).await.unwrap().unwrap().has_ended());
+    }
+    assert_eq!(ends(Some("success")), [None, Some(7)]);
+    let status = site.github().run_status(&repo(), 512).await.unwrap().unwrap();
+    assert_eq!(
+        (status.has_ended(), status.conclusion.as_deref(), status.attempt),
+        (true, Some("success"), 3)
+    );
+    assert_eq!(site.github().run_status(&repo(), 9).await.unwrap(), None);
+    assert!(
+        matches!(site.github().run_again(&job(Some(9))).await, Ok(Again::Not(_))),
+        "there is no such job"
+    );
+    site.served.lock().github.add_token("ghs_reader", all_but("actions: write"));
+    let Ok(Again::Not(failure)) = site.by("ghs_reader").run_again(&job(Some(7))).await else { panic!() };
+    assert!(site.told(&failure).ends_with("; the token needs `actions: write`"), "{failure}");
+    assert_eq!(ends(None).len(), 2, "and nothing has begun");
 }

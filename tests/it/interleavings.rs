@@ -5,11 +5,11 @@
 use crate::{
     bed::{ROOT, TOKEN},
     depth::seeds_or,
-    lifecycle::{Stage, pull},
+    lifecycle::{Stage, layout, pull},
     turns::{Absent, Happening, Seeded},
 };
 use berth::{
-    domain::{claim::State, intent::Occasion},
+    domain::{claim::State, intent::Occasion, queue::Room},
     rehearsal::Server,
 };
 use futures::future::join_all;
@@ -131,4 +131,88 @@ async fn beside_the_old_tool_no_address_is_verified_for_two_and_a_lost_entry_is_
         assert_eq!(pool(&stage).get("192.168.1.148"), Some(&json!("pr-old-9")), "{what}");
     }
     assert!(lost > 0, "in no order did the old tool erase an entry of ours: the test has lost its point");
+}
+
+/// Never more environments at once than there is room for.
+async fn with_room_for_one(room: Room) -> Stage {
+    let stage = Stage::narrow(room).await;
+    stage.bed.gate().invariant(|world, _| {
+        let states = world.vault.paths().filter(|path| path.ends_with("/claim"));
+        let is_held =
+            |path: &&str| world.vault.document(path)?.get("state").map(|state| state["is"] == "held");
+        let held: Vec<&str> = states.filter(|path| is_held(path) == Some(true)).collect();
+        if held.len() > 1 { Err(format!("all of these have the one place: {held:?}")) } else { Ok(()) }
+    });
+    stage
+}
+
+fn rooms_for_one() -> [Room; 2] {
+    [Room::Blocks(layout("192.168.1.140-141")), Room::Most(1)]
+}
+
+#[tokio::test]
+async fn of_three_who_want_the_one_place_one_gets_it_and_when_it_goes_the_first_in_line_does() {
+    let mut winners = BTreeSet::new();
+    for (seed, room) in (1..=seeds()).zip(rooms_for_one().into_iter().cycle()) {
+        let stage = with_room_for_one(room).await;
+        let runs = [("one", 1), ("two", 2), ("three", 3)];
+        for (_, number) in runs {
+            stage.set_open(number, true);
+        }
+        let turns = Seeded::new(seed, &runs.map(|(run, _)| run), STEPS, vec![], Absent::Never);
+        let outcomes = at_once(&stage, &turns, &runs).await;
+        let what = format!("seed {seed}: {outcomes:?}");
+        let mut waiting: Vec<u64> = Vec::new();
+        let mut winner = 0;
+        for (outcome, (_, number)) in outcomes.iter().zip(runs) {
+            match outcome.as_str() {
+                "up" => winner = number,
+                "Full" => waiting.push(number),
+                _ => panic!("{what}"),
+            }
+        }
+        assert_eq!(waiting.len(), 2, "{what}");
+        stage.set_open(winner, false);
+        stage.run("closed", winner, Occasion::Event).await;
+        stage.sweep_after_cooling("sweep", winner).await;
+        assert!(!stage.canonical().contains(&format!("{}/claim", pull(winner).name())), "{what}");
+        // They have come at one moment: then it goes by name. Whoever asks first.
+        let again = [("again", waiting[0]), ("too", waiting[1])];
+        let turns = Seeded::new(seed, &again.map(|(run, _)| run), STEPS, vec![], Absent::Never);
+        assert_eq!(at_once(&stage, &turns, &again).await, ["up", "Full"], "{what}");
+        stage.unbroken(&what);
+        winners.insert(winner);
+    }
+    assert_eq!(winners.len(), 3, "the seeds make no difference: {winners:?}");
+}
+
+#[tokio::test]
+async fn one_that_was_called_and_comes_late_and_the_next_one_do_not_both_get_the_place() {
+    let mut endings = BTreeSet::new();
+    for (seed, room) in (1..=seeds()).zip(rooms_for_one().into_iter().cycle()) {
+        let stage = with_room_for_one(room).await;
+        for (run, number) in [("holder", 3), ("first", 1), ("second", 2)] {
+            stage.set_open(number, true);
+            stage.run(run, number, Occasion::Event).await;
+            stage.bed.pass(1);
+        }
+        stage.set_open(3, false);
+        stage.run("closed", 3, Occasion::Event).await;
+        stage.sweep_after_cooling("sweep", 3).await;
+        let claims = stage.engine("caller").pools.claims;
+        let now = stage.bed.clock.now();
+        claims
+            .annotate(&claims.read(&pull(1).name()).await.unwrap(), |claim| claim.called(now))
+            .await
+            .unwrap();
+        stage.bed.pass(600);
+        let runs = [("late", 1), ("next", 2)];
+        let turns = Seeded::new(seed, &runs.map(|(run, _)| run), STEPS / 2, vec![], Absent::Never);
+        let mut outcomes = at_once(&stage, &turns, &runs).await;
+        endings.insert(outcomes.clone());
+        outcomes.sort();
+        assert_eq!(outcomes, ["Full", "up"], "seed {seed}");
+        stage.unbroken(&format!("seed {seed}"));
+    }
+    assert_eq!(endings.len(), 2, "the seeds make no difference: {endings:?}");
 }

@@ -9,6 +9,7 @@ use berth::{
         holder::Holder,
         intent::{Occasion, Terms, Then, Wanted},
         pool::Layout,
+        queue::{Place, Places, Room},
     },
     engine::{Freed, Holding, Ids, Opened, Pace, Pools, Presence, Protocol, Removed, Verified},
     rehearsal::World,
@@ -29,11 +30,19 @@ pub(crate) fn pull(number: u64) -> Holder {
     Holder::PullRequest(format!("acme/shop#{number}").parse().unwrap())
 }
 
+/// Blocks of two.
+pub(crate) fn layout(range: &str) -> Layout {
+    let two = NonZeroU8::new(2).unwrap();
+    Layout { range: range.parse().unwrap(), exclude: BTreeSet::new(), size: two, align: two }
+}
+
 /// A world with pull requests in it, and the runs that it can have.
 #[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) bed: Arc<Bed>,
     open: Arc<Mutex<BTreeMap<String, bool>>>,
+    /// Who is brought up waits in line for this.
+    place: Option<Place>,
 }
 
 impl Stage {
@@ -43,7 +52,13 @@ impl Stage {
         let others = document(json!({"192.168.1.148": "pr-old-9", "192.168.1.149": "pr-old-9"}));
         bed.world().vault.put(&format!("{ROOT}/ip-allocations"), others);
         bed.gate().invariant(|world, _| explained(world));
-        Self { bed: Arc::new(bed), open: Arc::default() }
+        Self { bed: Arc::new(bed), open: Arc::default(), place: None }
+    }
+
+    /// Where all wait in line for this.
+    pub(crate) async fn narrow(room: Room) -> Self {
+        let reuse_after = SignedDuration::from_secs(COOLING.into());
+        Self { place: Some(Place { room, per_repository: 0, reuse_after }), ..Self::start().await }
     }
 
     pub(crate) fn set_open(&self, number: u64, open: bool) {
@@ -53,12 +68,11 @@ impl Stage {
     pub(crate) fn engine(&self, run: &str) -> Protocol {
         let pools = Pools {
             claims: Claims::new(self.bed.vault(run)),
-            layout: Layout {
-                range: "192.168.1.140-149".parse().unwrap(),
-                exclude: BTreeSet::new(),
-                size: NonZeroU8::new(2).unwrap(),
-                align: NonZeroU8::new(2).unwrap(),
+            layout: match &self.place {
+                Some(Place { room: Room::Blocks(layout), .. }) => layout.clone(),
+                _ => layout("192.168.1.140-149"),
             },
+            places: self.place.iter().map(|of| ("pool lab".parse().unwrap(), of.clone())).collect::<Places>(),
             taken: BTreeSet::new(),
             pace: Pace { first: Duration::ZERO, most: Duration::ZERO, tries: 50 },
             clock: self.bed.clock.clone(),
@@ -70,12 +84,13 @@ impl Stage {
             elsewhere: vec![],
             hosts: vec![],
         };
+        let place = pools.places.keys().next().cloned();
         let terms = Terms {
             life: SignedDuration::from_hours(72),
             grace: SignedDuration::ZERO,
             reuse_after: SignedDuration::from_secs(COOLING.into()),
             removal,
-            place: None,
+            place,
             job: None,
         };
         Protocol { pools, terms, ids: Ids::of(run).unwrap() }
@@ -108,8 +123,15 @@ impl Stage {
             match then {
                 Then::Rest(why) => return Ok(format!("rests: {why:?}")),
                 Then::Up => {
-                    if fence.claim().addresses().is_none() {
-                        match engine.pools.hold(&mut fence, &Default::default()).await? {
+                    if fence.claim().state().word() == "waiting" {
+                        let none = BTreeSet::new();
+                        let holding = match &self.place {
+                            Some(Place { room: Room::Most(_), .. }) => {
+                                engine.pools.hold_without_addresses(&mut fence).await?
+                            }
+                            _ => engine.pools.hold(&mut fence, &none).await?,
+                        };
+                        match holding {
                             Holding::Held(_) => {}
                             other => return Ok(format!("{other:?}")),
                         }

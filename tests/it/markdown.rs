@@ -7,10 +7,11 @@ use berth::{
         holder::Holder,
         names::Generation,
         plan::{Direction, StepName},
+        queue::{Queue, Stage, Taken},
         report::{Outcome, Phase, Report, Status},
         results::{Failure, Results},
     },
-    reporters::markdown::{BYTES, Base, Beside, Queue, body, generation, is_of, marker, may_replace},
+    reporters::markdown::{BYTES, Base, Beside, body, generation, is_of, marker, may_replace},
 };
 use insta::assert_snapshot;
 use jiff::{SignedDuration, Timestamp};
@@ -262,13 +263,23 @@ fn queued() {
         of: 2,
         begins: Some((at("14:45:00"), at("15:10:00"))),
         blocks: vec![
-            ("acme/web 80".into(), "14:20, goes to the pull request ahead".into()),
-            ("acme/web 88".into(), "about 14:46: grace until 14:32, removal, cooling".into()),
+            Taken {
+                whose: Some("acme/shop 80".into()),
+                stage: Stage::Cooling,
+                frees: Some((at("14:20:00"), at("14:20:00"))),
+            },
+            Taken {
+                whose: None,
+                stage: Stage::Grace { until: at("14:32:00") },
+                frees: Some((at("14:46:00"), at("14:52:00"))),
+            },
         ],
         others: 3,
+        by_itself: true,
+        ..Queue::default()
     };
-    let beside = Beside { queue: Some(queue), ..Beside::default() };
-    assert_snapshot!(shown(&report(Some(Outcome::Queued)), &beside), @r#"
+    let queued = |queue: &Queue| Report { queue: Some(queue.clone()), ..report(Some(Outcome::Queued)) };
+    assert_snapshot!(plain(&queued(&queue)), @r#"
     <!-- berth v1 acme/shop#42 g3 -->
     ### 🕓 Queued: 2nd of 2 · starts about 14:45–15:10 UTC
 
@@ -276,8 +287,8 @@ fn queued() {
 
     | block | frees |
     |---|---|
-    | `acme/web 80` | `14:20, goes to the pull request ahead` |
-    | `acme/web 88` | `about 14:46: grace until 14:32, removal, cooling` |
+    | `acme/shop 80` | 14:20 UTC, goes to the pull request ahead |
+    | another repository | about 14:46–14:52 UTC: grace until 14:32 UTC, removal, cooling |
     | 3 others | later |
     "#);
     assert_snapshot!(plain(&report(Some(Outcome::PoolFull))), @r#"
@@ -568,15 +579,11 @@ fn poisoned(text: &str, outcome: Outcome) -> (Report, Beside) {
     report.receipt = vec![Gone { what: text.into(), at: at("12:00:10"), proof: text.into() }; 40];
     report.evidence = Some(text.into());
     report.diagnosis.iter_mut().for_each(|found| (found.object, found.detail) = (text.into(), text.into()));
+    let taken = Taken { whose: Some(text.into()), stage: Stage::Removal, frees: None };
+    report.queue = Some(Queue { place: 1, of: 1, blocks: vec![taken; 40], ..Queue::default() });
     let beside = Beside {
         log: Some(format!("https://x/ {text}")),
         base: Some(Base { branch: text.into(), failing: [text.to_owned()].into() }),
-        queue: Some(Queue {
-            place: 1,
-            of: 1,
-            blocks: vec![(text.into(), text.into()); 40],
-            ..Queue::default()
-        }),
         ..Beside::default()
     };
     (report, beside)

@@ -42,8 +42,9 @@ impl Stage<'_> {
         Ok(match what {
             What::Look(look) => {
                 let (occasion, extends) = (look.occasion, look.extends);
-                let engine =
-                    self.engine(settings, &holder, all(), self.wishes(settings, &github, look)).await?;
+                let engine = self
+                    .engine(settings, &holder, all(), &github, self.wishes(settings, &github, look))
+                    .await?;
                 if let Some(by) = extends {
                     engine.extend(&holder, by).await?;
                 }
@@ -51,7 +52,7 @@ impl Stage<'_> {
             }
             What::Retest(look) => {
                 let wishes = self.wishes(settings, &github, look);
-                let engine = self.engine(settings, &holder, all(), wishes).await?;
+                let engine = self.engine(settings, &holder, all(), &github, wishes).await?;
                 let pools = &engine.protocol.pools;
                 if let Some(head) = pools.claim(&holder.name()).await?.as_ref().and_then(|claim| claim.head())
                 {
@@ -61,19 +62,19 @@ impl Stage<'_> {
                 engine.handle(&Event { holder, occasion: Occasion::Event }, stop).await
             }
             What::Down(occasion) => {
-                let engine = self.engine(&bare, &holder, all(), by_hand(Wanted::Down)).await?;
+                let engine = self.engine(&bare, &holder, all(), &github, by_hand(Wanted::Down)).await?;
                 engine.handle(&Event { holder, occasion }, stop).await
             }
             What::HandIn(head, results) => {
-                let engine = self.engine(&bare, &holder, all(), by_hand(Wanted::Down)).await?;
+                let engine = self.engine(&bare, &holder, all(), &github, by_hand(Wanted::Down)).await?;
                 engine.hand_in(&holder, &head, &results, stop).await
             }
             What::TellAgain => {
-                let engine = self.engine(&bare, &holder, again(), by_hand(Wanted::Down)).await?;
+                let engine = self.engine(&bare, &holder, again(), &github, by_hand(Wanted::Down)).await?;
                 engine.tell_again(&holder, stop).await
             }
             What::Extend(by) => {
-                let engine = self.engine(&bare, &holder, again(), by_hand(Wanted::Down)).await?;
+                let engine = self.engine(&bare, &holder, again(), &github, by_hand(Wanted::Down)).await?;
                 let extended = tokio::select! {
                     biased;
                     signal = stop.clone() => return Err(Declined(Outcome::Interrupted { signal }).into()),
@@ -105,9 +106,12 @@ impl Stage<'_> {
         settings: &Settings,
         holder: &Holder,
         reporters: Reporters,
+        github: &GitHub,
         wishes: Arc<dyn Wishes>,
     ) -> Result<Engine> {
-        let outside = assemble::outside(settings, self.environment, reporters, |_, _| Ok(wishes)).await?;
+        let github = Some(github.clone());
+        let outside =
+            assemble::outside(settings, self.environment, reporters, github, |_, _| Ok(wishes)).await?;
         assemble::engine(settings, holder, outside)
     }
 }

@@ -12,8 +12,9 @@ use crate::{
         Reporters, Sinks as Shown, check::Check, comment::Comment, deployment::Deployment, markdown::Beside,
         outputs::Outputs, status::CommitStatus, summary::Summary,
     },
-    settings::Settings,
+    settings::{Lifetime, Settings},
 };
+use jiff::SignedDuration;
 use std::{path::PathBuf, sync::Arc};
 
 /// The sinks of a job.
@@ -35,8 +36,9 @@ impl<'a> Sinks<'a> {
     }
 
     fn beside(&self, settings: Option<&Settings>) -> Beside {
-        let grace = settings.map(|settings| settings.lifetime.grace);
-        Beside { log: self.job.log.clone(), grace, ..Beside::default() }
+        let lifetime = settings.map(|settings| settings.lifetime);
+        let (grace, warn) = (lifetime.map(|of| of.grace), lifetime.map(warns));
+        Beside { log: self.job.log.clone(), grace, warn, ..Beside::default() }
     }
 
     /// The job's own alone.
@@ -91,9 +93,15 @@ impl<'a> Sinks<'a> {
     }
 }
 
+/// How long before its end its readers are warned: not from its begin on, where lives are short.
+fn warns(lifetime: Lifetime) -> SignedDuration {
+    lifetime.warn.min(lifetime.max / 2)
+}
+
 /// Of each environment that a sweep looks at: where its author reads what became of it.
 pub(in crate::assemble) fn swept(github: &GitHub, settings: &Settings, clock: &Clock) -> Reporters {
-    let beside = Beside { grace: Some(settings.lifetime.grace), ..Beside::default() };
+    let (grace, warn) = (Some(settings.lifetime.grace), Some(warns(settings.lifetime)));
+    let beside = Beside { grace, warn, ..Beside::default() };
     let (github, clock) = (github.clone(), clock.clone());
     Reporters::of_each(move |holder| match holder {
         Holder::PullRequest(pull) => vec![

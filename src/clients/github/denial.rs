@@ -15,11 +15,13 @@ pub(super) struct Denial {
     pub(super) failure: Failure,
     /// Whether GitHub itself says that there is no such thing, or none that we may see.
     pub(super) is_not_found: bool,
+    /// Whether GitHub says that it runs already, what is to run once more.
+    pub(super) is_running: bool,
 }
 
 impl From<Failure> for Denial {
     fn from(failure: Failure) -> Self {
-        Self { failure, is_not_found: false }
+        Self { failure, is_not_found: false, is_running: false }
     }
 }
 
@@ -34,6 +36,7 @@ pub(super) struct Judged {
     pub(super) kind: Kind,
     pub(super) why: String,
     pub(super) is_not_found: bool,
+    pub(super) is_running: bool,
 }
 
 /// How GitHub says no; whoever says it otherwise is somebody on the way.
@@ -72,9 +75,12 @@ impl Said {
 
     /// Whether another permission would not help.
     fn is_about_the_object(&self) -> bool {
-        ["archived", "locked"].iter().any(|said| self.message.contains(said))
+        ["archived", "locked", ALREADY_RUNNING].iter().any(|said| self.message.contains(said))
     }
 }
+
+/// Of a run, or of the run of a job.
+const ALREADY_RUNNING: &str = "is already running";
 
 /// GitHub asks for at least this where it does not say how long it will refuse.
 const A_MINUTE: Duration = Duration::from_secs(60);
@@ -121,6 +127,7 @@ pub(super) fn judge(
         kind,
         why: format!("it answers {status}{words}{hint}"),
         is_not_found: status == 404 && said.is_some(),
+        is_running: status == 403 && said.is_some_and(|said| said.message.contains(ALREADY_RUNNING)),
     }
 }
 

@@ -1,5 +1,5 @@
 //! GitHub's REST API, a handful of requests of it: pull requests and their files, comments, commit statuses, check runs,
-//! deployments, branches and files, what a person may do.
+//! deployments, branches and files, runs of workflows, what a person may do.
 //!
 //! What is not there is told only when GitHub itself says so of the thing, and lets us see the repository that it would be
 //! in: to GitHub, what a token may not see is not there either. Must never: retry; take a page for a whole list; send the
@@ -26,6 +26,7 @@ pub use contents::{Entry, EntryKind, Revision};
 pub use deployments::{Deployment, DeploymentState, DeploymentStatus, NewDeployment};
 pub use people::Permission;
 pub use pulls::{ChangedFile, ChangedFiles, Mergeable, Pull};
+pub use runs::{Again, RunStatus};
 pub use statuses::{State, Status};
 
 use super::{Failure, Kind, RUN_HEADER, is_loopback};

@@ -130,11 +130,13 @@ impl GitHub {
         Ok(understood)
     }
 
-    /// Of what GitHub says no more than that it is done.
+    /// Of what GitHub says no more than that it is done, or begun: that by an object with nothing in it.
     pub(super) async fn ask_for_nothing(&self, asked: &Asked<'_>) -> Result<(), Denial> {
         let answer = self.send(asked).await?;
-        if answer.status == StatusCode::NO_CONTENT && answer.body.is_empty() {
-            return Ok(());
+        match answer.status {
+            StatusCode::NO_CONTENT if answer.body.is_empty() => return Ok(()),
+            StatusCode::CREATED if answer.body.trim_ascii() == b"{}" => return Ok(()),
+            _ => {}
         }
         Err(self.garbled(asked, "it answers with something where there is nothing to say").into())
     }
@@ -273,6 +275,7 @@ impl GitHub {
         Err(Denial {
             failure: self.failure(asked, judged.kind, &judged.why),
             is_not_found: judged.is_not_found,
+            is_running: judged.is_running,
         })
     }
 

@@ -41,7 +41,16 @@ impl Claim {
     /// Having been told that its turn has come; of what does not wait, nothing.
     pub fn called(self, at: Timestamp) -> Self {
         match self.state {
-            State::Waiting { since, .. } => self.to(State::Waiting { since, called: Some(at) }),
+            State::Waiting { since, granted, .. } => {
+                self.to(State::Waiting { since, called: Some(at), granted })
+            }
+            _ => self,
+        }
+    }
+    /// Counted among those who have a place, or no longer; of what does not wait, nothing.
+    pub fn granted(self, granted: bool) -> Self {
+        match self.state {
+            State::Waiting { since, called, .. } => self.to(State::Waiting { since, called, granted }),
             _ => self,
         }
     }
@@ -100,7 +109,7 @@ impl Claim {
                 let (gone, leaving) = (Vec::new(), Leaving::default());
                 Ok(Self { gone, leaving, ..self }.to(match addresses {
                     Some(_) => State::Held { addresses, closed_at: None },
-                    None => State::Waiting { since: now, called: None },
+                    None => State::Waiting { since: now, called: None, granted: false },
                 }))
             }
             _ => Err(self.illegal("held", "only what drains or cools is taken back")),

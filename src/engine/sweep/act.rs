@@ -6,13 +6,14 @@ use super::{SIDE_BY_SIDE, Sweeper};
 use crate::{
     documents::NotWritten,
     domain::{
-        claim::{Claim, Removal},
+        claim::{Claim, Removal, State},
         holder::Holder,
         intent::{Occasion, Wanted},
         report::{Outcome, Report},
         sweep::{Action, Line, On, Orphan, Plan},
     },
     engine::{Event, outcome_of},
+    reporters::Telling,
 };
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, stream};
@@ -57,8 +58,80 @@ impl Sweeper {
                 };
                 Some(self.came(&orphan.holder, outcome))
             }
+            (Action::Warn, On::Claimed(holder)) => Some(self.warn(holder, stop).await),
+            (Action::Start, On::Claimed(holder)) => {
+                let attempt = async |telling: &Telling| self.start(holder, telling).await;
+                Some(self.engine.telling(holder, attempt, stop).await)
+            }
             _ => None,
         }
+    }
+
+    /// Tells people when it goes; noted first, so that they are told once.
+    async fn warn(&self, holder: &Holder, stop: impl Future<Output = u8>) -> Report {
+        let claims = &self.engine.protocol.pools.claims;
+        let noted = self.engine.patiently(async || {
+            let basis = claims.read(&holder.name()).await?;
+            let stands = |claim: &&Claim| matches!(claim.state(), State::Held { closed_at: None, .. });
+            if basis.claim().filter(stands).is_none_or(Claim::is_warned) {
+                return Ok(());
+            }
+            match claims.annotate(&basis, Claim::warned).await {
+                // Who has it now tells more than this would.
+                Ok(()) | Err(NotWritten::Conflict) => Ok(()),
+                Err(NotWritten::Unknown(error)) => Err(error),
+            }
+        });
+        match noted.await {
+            Ok(()) => self.engine.tell_again(holder, stop).await,
+            Err(error) => self.came(holder, outcome_of(&error)),
+        }
+    }
+
+    /// Nothing is brought up by a sweep: it has somebody do so, if nobody is at it.
+    async fn start(&self, holder: &Holder, telling: &Telling) -> Result<Outcome> {
+        let (engine, claims) = (&self.engine, &self.engine.protocol.pools.claims);
+        let unconcerned = |why: &str| Ok(Outcome::Unconcerned { why: why.to_owned() });
+        let basis = engine.patiently(async || claims.read(&holder.name()).await).await?;
+        let stands = |claim: &&Claim| matches!(claim.state(), State::Held { closed_at: None, .. });
+        let Some(claim) = basis.claim().filter(|claim| claim.holder() == holder).filter(stands) else {
+            return unconcerned("it goes by now");
+        };
+        let Some(calls) = &engine.calls else {
+            return unconcerned("there is no token for GitHub, so nobody can be called");
+        };
+        let has_said = claim.reported().is_some_and(|reported| reported.by == claim.generation());
+        let has_ended = match (claim.job(), has_said) {
+            (_, true) => true,
+            (Some(job), false) => match calls.has_ended(job).await {
+                Some(has_ended) => has_ended,
+                None => return unconcerned("nobody can tell whether its run is over: look at it"),
+            },
+            (None, false) => return unconcerned("its run was begun by hand: look whether it is over"),
+        };
+        if !has_ended {
+            return unconcerned("its run is at it still");
+        }
+        let by = claim.job().map_or("its run".to_owned(), ToString::to_string);
+        let way = calls.call(claim).await;
+        let why = match has_said {
+            true => format!("nothing of it is there any more, though it was ready; {way}"),
+            false => format!("{by} has ended without a word; {way}"),
+        };
+        let (diagnosis, evidence) = engine.diagnosed(claim, &why).await;
+        telling.say(|report| {
+            report.generation = Some(claim.generation());
+            report.head_sha = claim.head().cloned();
+            (report.diagnosis, report.evidence) = (diagnosis, evidence);
+        });
+        Ok(Outcome::Unknown { step: None, why })
+    }
+
+    /// Where each that waits stands in the line by now.
+    pub(super) async fn tell_the_line(&self, claims: &[Claim], stop: impl Future<Output = u8> + Clone) {
+        let waiting = claims.iter().filter(|claim| matches!(claim.state(), State::Waiting { .. }));
+        let each = waiting.map(async |claim| self.engine.tell_again(claim.holder(), stop.clone()).await);
+        stream::iter(each).buffer_unordered(SIDE_BY_SIDE).for_each(async |_| ()).await;
     }
 
     fn came(&self, holder: &Holder, outcome: Outcome) -> Report {

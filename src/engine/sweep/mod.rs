@@ -8,7 +8,7 @@
 mod act;
 mod read;
 
-use super::Engine;
+use super::{Called, Engine};
 use crate::{
     documents::{Document, Key, NotWritten, Store, write_surely},
     domain::{
@@ -100,6 +100,8 @@ pub struct Sweep {
     pub fuse: Fuse,
     /// What became of each that was done, by the number of its line.
     pub ended: BTreeMap<usize, Report>,
+    /// Who was told that their turn has come.
+    pub called: Vec<Called>,
     /// Whether anything was.
     pub mode: Mode,
 }
@@ -117,14 +119,21 @@ impl Sweeper {
         let (now, terms) = (clock.now(), &self.engine.protocol.terms);
         let rules = Rules { terms, warn: self.warn, stuck: self.stuck, fuse: self.fuse };
         let plan = plan(&found, &rules, now);
-        let mut sweep = Sweep { read, plan, fuse: self.fuse, ended: BTreeMap::new(), mode };
+        let mut sweep =
+            Sweep { read, plan, fuse: self.fuse, ended: BTreeMap::new(), called: Vec::new(), mode };
         if mode == Mode::DryRun {
             return Ok(sweep);
         }
         // Before anything is done: a sweep that is killed has marked all the same.
         let mut swept = Swept::new(now, sweep.plan.marks.clone(), sweep.plan.blown);
         self.leave(&swept).await?;
-        sweep.ended = self.act(&sweep.plan, stop).await;
+        sweep.ended = self.act(&sweep.plan, stop.clone()).await;
+        // What has been freed is for those who wait; and where they stand in the line may have changed.
+        match self.engine.call_next().await {
+            Ok(called) => sweep.called = called,
+            Err(error) => tracing::warn!("whoever waits could not be called: {error:#}"),
+        }
+        self.tell_the_line(&found.claims, stop).await;
         swept.stuck =
             self.stuck(&sweep, &found.claims.iter().map(|claim| (claim.name(), claim)).collect(), now);
         if !swept.stuck.is_empty() {

@@ -94,6 +94,8 @@ fn state(claim: &Claim) -> &'static str {
             Some(reported) if reported.head.as_ref() != claim.head() => "starting",
             Some(reported) => match reported.outcome.as_str() {
                 "ready" | "awaiting-tests" => "ready",
+                // It has its addresses by now.
+                "queued" => "starting",
                 _ => "failing",
             },
         },

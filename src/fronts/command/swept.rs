@@ -10,12 +10,12 @@ use crate::{
         sweep::{Action, Fuse, Line, Plan},
         swept::Blown,
     },
-    engine::{Counts, Mode, Sweep},
+    engine::{Called, Counts, Mode, Sweep},
     errors::Exit,
 };
 use anyhow::Result;
 use serde::Serialize;
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 #[derive(Serialize)]
 struct Answered<'a> {
@@ -26,17 +26,21 @@ struct Answered<'a> {
     dry_run: bool,
     /// What became of those of which something did.
     reports: Vec<&'a Report>,
+    /// Who was told that their turn has come, and how.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    called: BTreeMap<String, String>,
 }
 
 /// All of it, and the worst of the ends.
 pub(crate) fn answer(sweep: &Sweep, output: Output) -> Result<Answer> {
-    let Sweep { read, plan, fuse, ended, mode } = sweep;
+    let Sweep { read, plan, fuse, ended, called, mode } = sweep;
     let answered = Answered {
         read: *read,
         plan,
         fuse: *fuse,
         dry_run: *mode == Mode::DryRun,
         reports: ended.values().collect(),
+        called: called.iter().map(|Called { holder, way }| (holder.to_string(), way.to_string())).collect(),
     };
     let data = shown(output, &answered, || table(sweep))?;
     let said = match plan.blown {
@@ -78,7 +82,7 @@ fn rank(exit: Exit) -> u8 {
 }
 
 fn table(sweep: &Sweep) -> String {
-    let Sweep { read, plan, fuse, ended, mode } = sweep;
+    let Sweep { read, plan, fuse, ended, called, mode } = sweep;
     let Counts { claims, objects, pool_entries, open_pull_requests } = read;
     let mut text = format!(
         "read completely: {claims} claims, {objects} objects, {pool_entries} pool entries, {open_pull_requests} open pull \
@@ -86,12 +90,15 @@ fn table(sweep: &Sweep) -> String {
     );
     let width = plan.lines.iter().map(|line| line.what.chars().count()).max().unwrap_or_default().max(4);
     // Writing to a String cannot fail.
-    if !plan.lines.is_empty() {
+    if !plan.lines.is_empty() || !called.is_empty() {
         let _ = writeln!(text, "{:<7} {:<width$}  WHY", "ACTION", "WHAT");
     }
     for (number, Line { action, what, why, .. }) in plan.lines.iter().enumerate() {
         let came = ended.get(&number).map_or(String::new(), |report| format!(" -> {}", came(report)));
         let _ = writeln!(text, "{:<7} {what:<width$}  {why}{came}", word(*action));
+    }
+    for Called { holder, way } in called {
+        let _ = writeln!(text, "{:<7} {:<width$}  its turn has come: {way}", "call", holder.to_string());
     }
     let removals = match plan.removals {
         1 => "1 removal".to_owned(),

@@ -35,7 +35,7 @@ pub use hooks::{Delivery, Hook};
 pub use people::Opening;
 pub use state::{
     AccountKind, Changed, CheckRun, Comment, Deployment, DeploymentStatus, Head, Pull, PullState, Reaction,
-    Repository, Role, Status,
+    Repository, Role, Run, Status,
 };
 
 use super::{BEGINNING, Reply, Request};

@@ -68,6 +68,15 @@ impl GitHub {
             ("GET", ["actions", "runs", run, "approvals"]) => {
                 may(self, &[Actions], Read).and_then(|()| self.list_approvals(call, id, run))
             }
+            ("GET", ["actions", "runs", run]) => {
+                may(self, &[Actions], Read).and_then(|()| self.read_run(call, id, run))
+            }
+            ("POST", ["actions", "runs", run, "rerun"]) => {
+                may(self, &[Actions], Write).and_then(|()| self.run_again(call, id, run))
+            }
+            ("POST", ["actions", "jobs", job, "rerun"]) => {
+                may(self, &[Actions], Write).and_then(|()| self.run_job_again(call, id, job))
+            }
             ("GET", ["commits", sha, "branches-where-head"]) => {
                 may(self, &[Contents], Read).and_then(|()| self.branches_at(call, id, sha))
             }

@@ -60,8 +60,8 @@ pub struct Repository {
     pub collaborators: BTreeMap<String, Role>,
     /// The files of each commit.
     pub files: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
-    /// Runs of workflows, with who has approved each.
-    pub runs: BTreeMap<u64, Vec<String>>,
+    /// Runs of workflows.
+    pub runs: BTreeMap<u64, Run>,
     pub(super) parent: Option<u64>,
     pub(super) created_at: Timestamp,
     pub(super) commits: BTreeSet<String>,
@@ -95,6 +95,19 @@ impl Repository {
         };
         self.branches.get(branch).or_else(|| self.commits.get(reference)).or_else(pull).map(String::as_str)
     }
+}
+
+/// A run of a workflow.
+#[derive(Debug, Clone, Default)]
+pub struct Run {
+    /// Reviewers of environments who have let it go on.
+    pub approvals: Vec<String>,
+    /// Its jobs.
+    pub jobs: Vec<u64>,
+    /// How it has ended; none: it has not.
+    pub conclusion: Option<&'static str>,
+    /// What was run once more, each time: this job; none: all.
+    pub again: Vec<Option<u64>>,
 }
 
 /// How a pull request stands.

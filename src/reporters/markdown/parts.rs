@@ -3,7 +3,7 @@
 //! Must never: promise what was not seen: "nothing left" is said only where every step has proven it.
 
 use super::{
-    Base, Detail, Queue, Said, code, commit,
+    Base, Detail, Said, code, commit,
     foreign::{SPAN, cell},
     in_full, more_than_a_line, seen,
 };
@@ -13,15 +13,15 @@ use crate::{
         report::{Phase, Report, Status},
         results::Results,
     },
-    reporters::words::{first, gave_up, moment, ordinal, span},
+    reporters::words::{first, gave_up, moment, span},
 };
 use jiff::Timestamp;
 use std::net::Ipv4Addr;
 
 /// Rows of a table; what is more is counted.
-const ROWS: usize = 25;
+pub(super) const ROWS: usize = 25;
 /// Bytes of a place in a file.
-const PLACE: usize = 80;
+pub(super) const PLACE: usize = 80;
 
 /// What was done, and how long it took.
 pub(super) fn phases(report: &Report, now: Timestamp) -> String {
@@ -210,33 +210,4 @@ fn addresses(all: &[Ipv4Addr]) -> String {
         _ => format!("`{address}`"),
     });
     words.take(ROWS).collect::<Vec<_>>().join(", ")
-}
-
-pub(super) fn queued<'a>(queue: Option<&Queue>, now: Timestamp) -> Said<'a> {
-    let promise = "It starts by itself; until then `berth` stays pending and no runner is held.";
-    let Some(queue) = queue else {
-        return Said {
-            verdict: "🕓 Queued: no addresses are free".to_owned(),
-            text: "`berth` stays pending and no runner is held. A push, re-running the job or `/berth up` tries again."
-                .to_owned(),
-            detail: Detail::None,
-        };
-    };
-    let begins = queue.begins.map_or(String::new(), |(first, last)| {
-        format!(" · starts about {}–{}", moment(first, now).trim_end_matches(" UTC"), moment(last, now))
-    });
-    let taken = queue.blocks.len() + queue.others as usize;
-    let shown = queue.blocks.iter().take(ROWS);
-    let mut rows: String =
-        shown.map(|(whose, frees)| format!("| {} | {} |\n", cell(whose, PLACE), cell(frees, SPAN))).collect();
-    match taken - queue.blocks.len().min(ROWS) {
-        0 => {}
-        1 => rows.push_str("| 1 other | later |\n"),
-        others => rows.push_str(&format!("| {others} others | later |\n")),
-    }
-    Said {
-        verdict: format!("🕓 Queued: {} of {}{begins}", ordinal(queue.place), queue.of),
-        text: format!("All {taken} blocks are taken. {promise}\n\n| block | frees |\n|---|---|\n{rows}"),
-        detail: Detail::None,
-    }
 }

@@ -5,10 +5,11 @@
 use crate::{
     domain::{
         plan::Direction,
+        queue::Queue,
         report::{Outcome, Report},
         results::Results,
     },
-    reporters::words::{self, count, line, moment, span},
+    reporters::words::{self, count, line, moment, ordinal, span},
 };
 use jiff::Timestamp;
 
@@ -72,7 +73,14 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
         Outcome::WithoutSecrets { why } => told("Left alone, for lack of secrets", why),
         Outcome::Nothing { why } | Outcome::Unconcerned { why } => told("Nothing to do", why),
         Outcome::Queued => {
-            vec!["Queued: no addresses are free; the same command tries again".to_owned()]
+            let again = "the same command tries again";
+            match &report.queue {
+                None => vec![format!("Queued: no addresses are free; {again}")],
+                Some(Queue { place, of, by_itself, .. }) => {
+                    let next = if *by_itself { "it starts by itself" } else { again };
+                    vec![format!("Queued: {} of {of}; {next}", ordinal(*place))]
+                }
+            }
         }
         Outcome::PoolFull => vec!["No addresses are free, and `when-full: fail` waits for none".to_owned()],
         Outcome::Superseded => vec!["Superseded by a newer event, whose run goes on from here".to_owned()],

@@ -14,5 +14,7 @@ mod job;
 mod one_file;
 #[path = "../../it/action/order.rs"]
 mod order;
+#[path = "../../it/action/queue.rs"]
+mod queue;
 #[path = "../../it/action/stories.rs"]
 mod stories;

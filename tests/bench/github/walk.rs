@@ -7,7 +7,7 @@ use super::{
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use berth::rehearsal::{
     Server, World,
-    github::{Grant, Level, Opening, Permission, Role},
+    github::{Grant, Level, Opening, Permission, Role, Run},
     serve::Served,
 };
 use jiff::Timestamp;
@@ -142,7 +142,25 @@ async fn every_operation_succeeds_and_is_as_described() {
     walk.expect(403, APP, "GET /user", None).await;
     walk.get(&at("")).await;
     walk.get(&at("/collaborators/alice/permission")).await;
-    walk.served.lock().github.change(REPOSITORY).unwrap().runs.insert(512, vec!["alice".to_owned()]);
+    let ended = Run {
+        approvals: vec!["alice".to_owned()],
+        jobs: vec![7],
+        conclusion: Some("success"),
+        ..Run::default()
+    };
+    walk.served.lock().github.change(REPOSITORY).unwrap().runs.insert(512, ended);
+    assert_eq!(walk.get(&at("/actions/runs/512")).await["status"], "completed");
+    walk.expect(201, APP, &format!("POST {}", at("/actions/jobs/7/rerun")), None).await;
+    let run = walk.get(&at("/actions/runs/512")).await;
+    assert_eq!((&run["status"], &run["run_attempt"]), (&json!("in_progress"), &json!(2)));
+    for what in ["jobs/7", "runs/512"] {
+        let refused =
+            walk.expect(403, APP, &format!("POST {}", at(&format!("/actions/{what}/rerun"))), None).await;
+        assert!(refused["message"].as_str().unwrap().ends_with("is already running"), "{refused}");
+    }
+    walk.served.lock().github.change(REPOSITORY).unwrap().runs.get_mut(&512).unwrap().conclusion =
+        Some("success");
+    walk.expect(201, APP, &format!("POST {}", at("/actions/runs/512/rerun")), None).await;
     assert_eq!(walk.get(&at("/actions/runs/512/approvals")).await[0]["state"], "approved");
     let branches = format!("/commits/{SHA}/branches-where-head");
     assert_eq!(walk.get(&at(&branches)).await[0]["name"], "topic");
@@ -252,6 +270,8 @@ async fn what_the_description_refuses_is_refused_and_errors_are_as_described() {
     let comment = format!("POST {}", at("/issues/1/comments"));
     let labels = format!("POST {}", at("/issues/1/labels"));
     let react = format!("POST {}", at("/issues/comments/9/reactions"));
+    let (run, job) =
+        (format!("POST {}", at("/actions/runs/9/rerun")), format!("POST {}", at("/actions/jobs/9/rerun")));
 
     walk.expect(401, "wrong", &format!("GET {}", at("/pulls")), None).await;
     walk.expect(404, "", &format!("GET {}", at("/pulls")), None).await;
@@ -266,6 +286,9 @@ async fn what_the_description_refuses_is_refused_and_errors_are_as_described() {
     walk.expect(404, APP, &format!("DELETE {}", at("/issues/1/labels/absent")), None).await;
     walk.expect(404, APP, &format!("PATCH {}", at("/issues/comments/9")), Some(json!({ "body": "x" }))).await;
     walk.expect(404, APP, &format!("GET {}", at("/deployments/9")), None).await;
+    walk.expect(404, APP, &format!("GET {}", at("/actions/runs/9")), None).await;
+    walk.expect(404, APP, &run, None).await;
+    walk.expect(404, APP, &job, None).await;
     walk.expect(422, APP, &format!("GET {}", at("/pulls?state=merged")), None).await;
 
     for (asked, body) in [
@@ -296,6 +319,8 @@ async fn what_the_description_refuses_is_refused_and_errors_are_as_described() {
         (&comment, json!({ "body": 7 })),
         (&comment, json!({})),
         (&react, json!({})),
+        (&run, json!({ "enable_debug_logging": "yes" })),
+        (&job, json!({ "enable_debugger": "yes" })),
         (&react, json!({ "content": "applause" })),
         (&labels, json!({ "labels": [] })),
         (&labels, json!({ "labels": "preview" })),
@@ -342,6 +367,8 @@ async fn what_the_description_refuses_is_refused_and_errors_are_as_described() {
     walk.expect(201, &own, &tokens, Some(json!({}))).await;
     walk.expect(403, READER, &comment, Some(json!({ "body": "x" }))).await;
     walk.expect(403, READER, &dispatch, Some(json!({ "event_type": "x" }))).await;
+    walk.expect(403, READER, &run, None).await;
+    walk.expect(403, READER, &job, None).await;
     let by_person = walk.expect(403, PERSON, &check, Some(json!({ "name": "berth", "head_sha": SHA }))).await;
     assert_eq!(by_person["message"], "You must authenticate via a GitHub App.");
     walk.expect(201, APP, &status, Some(json!({ "state": "pending", "context": "berth" }))).await;

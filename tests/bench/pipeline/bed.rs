@@ -324,6 +324,7 @@ impl Bed {
             store: Arc::new(VaultStore::new(vault.clone(), &self.mount, ROOT)),
             clusters: Arc::new(Clusters::listed(vec![self.kubeconfig.clone()], &run, clock.clone())),
             wishes: Arc::new(Pulls::all(GitHub::new(github, clock.clone(), &run).unwrap())),
+            calls: None,
             reporters: Reporters::default(),
             ids,
             pace: Pace::default(),

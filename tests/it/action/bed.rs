@@ -277,7 +277,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    fn of(delivery: &Delivery) -> Self {
+    pub(crate) fn of(delivery: &Delivery) -> Self {
         Self { name: delivery.event.to_owned(), body: serde_json::from_slice(&delivery.body).unwrap() }
     }
 

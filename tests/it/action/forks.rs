@@ -1,7 +1,7 @@
 //! Code that nobody here wrote: what it gets, and who lets it in.
 
 use super::bed::{Bed, Event, sha};
-use berth::rehearsal::example::REPOSITORY;
+use berth::rehearsal::{example::REPOSITORY, github::Run};
 use serde_json::json;
 
 /// The pull request comes from a fork.
@@ -100,11 +100,16 @@ fn up_with_the_whole_sha_approves_that_commit_and_without_it_none() {
 fn a_run_that_a_reviewer_has_let_go_on_brings_up_the_commit_of_its_event() {
     let bed = Bed::new();
     let event = fork(&bed).in_target();
-    bed.world().github.change(REPOSITORY).unwrap().runs.insert(512, vec!["ada".to_owned()]);
+    bed.world()
+        .github
+        .change(REPOSITORY)
+        .unwrap()
+        .runs
+        .insert(512, Run { approvals: vec!["ada".to_owned()], ..Run::default() });
     let acted = bed.acts(&event);
     assert_eq!((acted.output("outcome"), bed.deployed()), ("ready", Some(sha('a'))), "{}", acted.log);
     let pushed = bed.pushed('b').in_target();
-    bed.world().github.change(REPOSITORY).unwrap().runs.insert(512, vec![]);
+    bed.world().github.change(REPOSITORY).unwrap().runs.insert(512, Run::default());
     let acted = bed.acts(&pushed);
     assert_eq!(
         (acted.output("outcome"), bed.deployed()),

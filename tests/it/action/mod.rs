@@ -8,5 +8,6 @@ mod forks;
 mod job;
 mod one_file;
 mod order;
+mod queue;
 mod secrets;
 mod stories;

@@ -185,6 +185,7 @@ impl Spec {
                 size: NonZeroU8::new(2).unwrap(),
                 align: NonZeroU8::new(2).unwrap(),
             },
+            places: Default::default(),
             taken: BTreeSet::new(),
             pace: Pace { first: Duration::ZERO, most: Duration::ZERO, tries },
             clock: clock.clone(),
@@ -467,7 +468,7 @@ impl Run {
             }
             let held = fence.claim().clone().held(Some(block))?;
             return Ok(match self.claims().advance(fence, held).await? {
-                Check::Current => Holding::Held(block),
+                Check::Current => Holding::Held(Some(block)),
                 Check::Superseded => Holding::Superseded,
             });
         }

@@ -367,6 +367,7 @@ impl Bed {
             store: Arc::new(VaultStore::new(vault.clone(), MOUNT, ROOT)),
             clusters: Arc::new(clusters),
             wishes: Arc::new(Pulls::all(github)),
+            calls: None,
             reporters: Reporters::default(),
             clock,
             ids: Ids::of(run).unwrap(),

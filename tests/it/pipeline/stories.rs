@@ -5,6 +5,7 @@ use super::{
     canonical::same,
     files::{APPLICATION, HANDED_OVER, MANIFESTS},
 };
+use crate::bed::ROOT;
 use berth::{
     domain::{intent::Occasion, report::Outcome},
     rehearsal::{Server, gate::Verdict},
@@ -28,6 +29,27 @@ fn opened_it_comes_up_and_closed_it_goes_without_a_trace() {
     assert_eq!(report.outcome, Some(Outcome::Removed { free_at: None }), "{report:#?}\n{}", bed.log());
     same(&bed.canonical(), &before, "nothing is left");
     bed.unbroken();
+}
+
+/// As a command line without a token.
+#[test]
+fn who_can_call_nobody_says_who_is_next_and_leaves_the_call_to_others() {
+    let bed = Bed::new();
+    bed.up("one");
+    bed.close();
+    bed.run("two", Occasion::Event);
+    bed.pass(601);
+    let path = format!("{ROOT}/pr-shop-43/claim");
+    let waiting = json!(crate::queue::waits("acme/shop#43", 0)).as_object().unwrap().clone();
+    bed.world().vault.put(&path, waiting.clone());
+    let report = bed.run("three", Occasion::Event).unwrap();
+    assert_eq!(report.outcome, Some(Outcome::Removed { free_at: None }), "{report:#?}");
+    let told = report.phases.iter().find(|phase| phase.step.as_str() == "claim").unwrap();
+    assert_eq!(
+        told.detail,
+        "acme/shop#43 is next: at that repository's next event, for nobody could be called: there is no token for GitHub"
+    );
+    assert_eq!(bed.world().vault.document(&path), Some(&waiting), "its claim is as it was");
 }
 
 #[test]

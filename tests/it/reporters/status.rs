@@ -5,13 +5,14 @@ use berth::{
     domain::{
         names::HeadSha,
         plan::Direction,
+        queue::Queue,
         report::{Outcome, Report},
         results::{Failure, Results},
     },
     rehearsal::gate::Verdict,
     reporters::{
         Reporter,
-        markdown::{Beside, Queue},
+        markdown::Beside,
         status::CommitStatus,
         verdict::{BYTES, verdict},
     },
@@ -194,7 +195,7 @@ fn a_verdict_is_one_line_that_fits() {
     let tests = Results { failed: 1, failures, ..Results::default() };
     for outcome in outcomes(&name) {
         let report = Report { tests: Some(tests.clone()), ..told(Some(outcome)) };
-        let line = verdict(&report, &Beside::default(), BYTES);
+        let line = verdict(&report, BYTES);
         assert!(line.len() <= 140 && !line.is_empty(), "{line}");
         assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line}");
     }
@@ -203,6 +204,6 @@ fn a_verdict_is_one_line_that_fits() {
 #[test]
 fn a_verdict_tells_the_place_in_the_queue() {
     let queue = Some(Queue { place: 2, of: 3, ..Queue::default() });
-    let line = verdict(&told(Some(Outcome::Queued)), &Beside { queue, ..Beside::default() }, BYTES);
+    let line = verdict(&Report { queue, ..told(Some(Outcome::Queued)) }, BYTES);
     assert_eq!(line, "Queued: 2nd of 3");
 }

@@ -36,6 +36,7 @@ pub(crate) struct Runner {
     inputs: BTreeMap<String, String>,
     github: BTreeMap<String, String>,
     payload: Value,
+    job: String,
     env: BTreeMap<String, String>,
     secrets: Vec<String>,
     end_at: Option<(String, step::Early)>,
@@ -125,6 +126,7 @@ impl Runner {
             inputs: BTreeMap::new(),
             github: github.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             payload: json!({}),
+            job: JOB.to_owned(),
             env: BTreeMap::from([("HOME".to_owned(), place("home")), ("PATH".to_owned(), path())]),
             secrets: Vec::new(),
             end_at: None,
@@ -140,6 +142,12 @@ impl Runner {
     pub(crate) fn input(mut self, name: &str, value: &str) -> Self {
         assert!(!self.action["inputs"][name].is_null(), "the action has no input {name}");
         self.inputs.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Its number, other than [`JOB`].
+    pub(crate) fn numbered(mut self, job: u64) -> Self {
+        self.job = job.to_string();
         self
     }
 
@@ -221,7 +229,7 @@ impl Runner {
         let event = self.temp.path().join("event.json");
         fs::write(&event, self.payload.to_string()).unwrap();
 
-        let job = BTreeMap::from([("check_run_id".to_owned(), JOB.to_owned())]);
+        let job = BTreeMap::from([("check_run_id".to_owned(), self.job.clone())]);
         let mut contexts = Contexts { github: self.github.clone(), job, ..Contexts::default() };
         for (name, input) in self.action["inputs"].as_object().unwrap() {
             let default = input["default"].as_str().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! What is told about commits: statuses, check runs, deployments.
+//! What is told about commits: statuses, check runs, deployments, runs of workflows.
 
 use super::{
-    super::state::{CheckRun, Deployment, DeploymentStatus, Repository, Status},
+    super::state::{CheckRun, Deployment, DeploymentStatus, Repository, Run, Status},
     Show, node, with,
 };
 use serde_json::{Value, json};
@@ -50,6 +50,30 @@ impl Show<'_> {
                 "annotations_url": format!("{url}/annotations"),
             },
             "check_suite": { "id": check.id }, "app": self.app(&check.app), "pull_requests": pulls,
+        })
+    }
+
+    pub(in super::super) fn run(&self, repository: &Repository, id: u64, run: &Run) -> Value {
+        let url = format!("{}/actions/runs/{id}", self.url(repository));
+        let (branch, api) = (&repository.default_branch, self.url(repository));
+        let sha = repository.branches.get(branch).map(String::as_str).unwrap_or_default();
+        let person = json!({ "name": "GitHub", "email": "noreply@github.com" });
+        json!({
+            "id": id, "node_id": node("WFR", id), "name": "preview", "head_branch": branch, "run_number": 1,
+            "run_attempt": run.again.len() + 1, "display_title": "preview", "event": "pull_request",
+            "status": if run.conclusion.is_some() { "completed" } else { "in_progress" },
+            "conclusion": run.conclusion, "head_sha": sha, "path": ".github/workflows/preview.yml", "workflow_id": 1,
+            "url": url, "html_url": format!("https://github.com/{}/actions/runs/{id}", repository.full_name()),
+            "created_at": repository.created_at, "updated_at": self.github.now, "pull_requests": [],
+            "head_commit": {
+                "id": sha, "tree_id": sha, "message": "", "timestamp": self.github.now, "author": person,
+                "committer": person,
+            },
+            "head_repository": self.minimal(repository), "repository": self.minimal(repository),
+            "jobs_url": format!("{url}/jobs"), "logs_url": format!("{url}/logs"),
+            "check_suite_url": format!("{api}/check-suites/{id}"), "cancel_url": format!("{url}/cancel"),
+            "rerun_url": format!("{url}/rerun"), "artifacts_url": format!("{url}/artifacts"),
+            "workflow_url": format!("{api}/actions/workflows/1"),
         })
     }
 

@@ -107,6 +107,7 @@ fn engine(directory: &Path) -> Engine {
         store: Arc::new(VaultStore::new(vault.clone(), "kv", "ephemeral-clusters")),
         clusters: Arc::new(Clusters::at(url(Server::Kubernetes), &run, clock.clone())),
         wishes: Arc::new(Pulls::all(GitHub::new(github, clock.clone(), &run).unwrap())),
+        calls: None,
         reporters: Reporters::default(),
         ids,
         pace: Pace::default(),

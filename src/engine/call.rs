@@ -1,0 +1,94 @@
+//! Telling whoever is first in line that their turn has come: their job is run once more.
+//!
+//! Must never: fail the run that calls; call anybody whose call was not noted on their claim before.
+
+use crate::{
+    clients::github::{Again, GitHub},
+    domain::{
+        claim::{Claim, Job, Wish},
+        dispatch,
+        holder::Holder,
+    },
+};
+use async_trait::async_trait;
+use std::fmt;
+
+/// Can make somebody go on whose turn has come.
+#[async_trait(?Send)]
+pub trait Calls {
+    /// However it can.
+    async fn call(&self, claim: &Claim) -> Way;
+    /// Whether a job's run is over; `None`: nobody can tell.
+    async fn has_ended(&self, job: &Job) -> Option<bool>;
+}
+
+/// How somebody was called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// Its job runs once more.
+    Again,
+    /// Its job is at it.
+    Running,
+    /// Its repository was sent an event.
+    Dispatched,
+    /// Not at all, and why.
+    Nobody(String),
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Again => f.write_str("its job runs once more"),
+            Self::Running => f.write_str("its job is at it"),
+            Self::Dispatched => f.write_str("its repository was sent an event"),
+            Self::Nobody(why) => {
+                write!(f, "at that repository's next event, for nobody could be called: {why}")
+            }
+        }
+    }
+}
+
+/// Somebody whose turn has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// Who.
+    pub holder: Holder,
+    /// How.
+    pub way: Way,
+}
+
+/// By jobs and events of GitHub.
+pub struct OnGitHub(pub GitHub);
+
+#[async_trait(?Send)]
+impl Calls for OnGitHub {
+    async fn call(&self, claim: &Claim) -> Way {
+        let kept = match claim.job() {
+            Some(job) => match self.0.run_again(job).await {
+                Ok(Again::Begun) => return Way::Again,
+                Ok(Again::Running) => return Way::Running,
+                Ok(Again::Not(failure)) => failure.to_string(),
+                // It may have begun all the same: nothing else is sent then.
+                Err(failure) => return Way::Nobody(failure.to_string()),
+            },
+            None => "no job is known that could be run once more".to_owned(),
+        };
+        let Holder::PullRequest(pull) = claim.holder() else { return Way::Nobody(kept) };
+        let repo = claim.job().map_or(&pull.repo, |Job { repo, .. }| repo);
+        let payload = dispatch::payload(pull, Wish::Up);
+        match self.0.dispatch(repo, dispatch::TYPED[0], &payload).await {
+            Ok(()) => Way::Dispatched,
+            Err(failure) => Way::Nobody(format!("{kept}; {failure}")),
+        }
+    }
+
+    async fn has_ended(&self, job: &Job) -> Option<bool> {
+        match self.0.run_status(&job.repo, job.run).await {
+            Ok(status) => Some(status.is_none_or(|status| status.has_ended())),
+            Err(failure) => {
+                tracing::info!("whether {job} is over is not known: {failure}");
+                None
+            }
+        }
+    }
+}
