@@ -11,3 +11,4 @@ mod order;
 mod queue;
 mod secrets;
 mod stories;
+mod sweep;

@@ -22,7 +22,7 @@ data: {commit: \"${HEAD_SHA}\"}
 ";
 
 /// One block of addresses for all.
-fn narrow() -> Bed {
+pub(super) fn narrow() -> Bed {
     let bed = Bed::new();
     bed.writes("app.yaml", APP);
     mend(&bed, "192.168.1.149", "192.168.1.141");
@@ -30,7 +30,7 @@ fn narrow() -> Bed {
 }
 
 /// In the platform file.
-fn mend(bed: &Bed, from: &str, to: &str) {
+pub(super) fn mend(bed: &Bed, from: &str, to: &str) {
     let text = fs::read_to_string(bed.path("platform.yaml")).unwrap();
     assert!(text.contains(from), "{text}");
     fs::write(bed.path("platform.yaml"), text.replace(from, to)).unwrap();
@@ -44,7 +44,7 @@ fn another(bed: &Bed, commit: char) -> Event {
 }
 
 /// The job of this pull request, in a run of its own, which then has ended.
-fn acts(bed: &Bed, number: u64, event: &Event) -> Ran {
+pub(super) fn acts(bed: &Bed, number: u64, event: &Event) -> Ran {
     let (run, job) = (1_000 + number, 2_000 + number);
     let begun = Run { jobs: vec![job], ..Run::default() };
     bed.world().github.change(REPOSITORY).unwrap().runs.entry(run).or_insert(begun).conclusion = None;
@@ -54,7 +54,7 @@ fn acts(bed: &Bed, number: u64, event: &Event) -> Ran {
 }
 
 /// Whose jobs were run once more.
-fn called(bed: &Bed) -> Vec<u64> {
+pub(super) fn called(bed: &Bed) -> Vec<u64> {
     let world = bed.world();
     let runs = &world.github.repository(REPOSITORY).unwrap().runs;
     runs.iter().flat_map(|(run, of)| of.again.iter().map(move |_| run - 1_000)).collect()
@@ -78,7 +78,7 @@ fn comment_on(bed: &Bed, number: u64) -> String {
 }
 
 /// The first has the block, and two wait.
-fn two_in_line(bed: &Bed) -> [Event; 2] {
+pub(super) fn two_in_line(bed: &Bed) -> [Event; 2] {
     assert_eq!(acts(bed, 42, &bed.opened()).output("outcome"), "ready");
     [('c', 43), ('d', 44)].map(|(commit, number)| {
         let opened = another(bed, commit);
