@@ -114,13 +114,13 @@ impl Sweeper {
             return Ok(sweep);
         }
         // Before anything is done: a sweep that is killed has marked all the same.
-        let mut swept = Swept::new(now, sweep.plan.marks.clone(), sweep.plan.blown);
+        let swept = Swept::new(now, sweep.plan.marks.clone(), sweep.plan.blown);
         self.leave(&swept).await?;
         sweep.ended = self.act(&sweep.plan, stop).await;
-        swept.stuck =
+        let stuck =
             self.stuck(&sweep, &found.claims.iter().map(|claim| (claim.name(), claim)).collect(), now);
-        if !swept.stuck.is_empty() {
-            self.leave(&swept).await?;
+        if !stuck.is_empty() {
+            self.leave(&swept.meeting(stuck)).await?;
         }
         Ok(sweep)
     }
