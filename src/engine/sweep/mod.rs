@@ -56,8 +56,11 @@ pub struct Ground {
     /// What is done there.
     pub steps: Vec<Box<dyn Step>>,
     /// What would be made there for a holder.
-    pub removal: Box<dyn Fn(&Holder) -> Result<Removal>>,
+    pub removal: RemovalOf,
 }
+
+/// Says what would be made for a holder.
+pub type RemovalOf = Box<dyn Fn(&Holder) -> Result<Removal>>;
 
 /// Whether what is meant is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
