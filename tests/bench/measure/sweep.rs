@@ -1,6 +1,6 @@
 //! `berth sweep --dry-run` over ever more environments, ten times as many each time: what one of them costs must not grow.
 //!
-//! Each has a claim, an open pull request, an entry of the pool, a Namespace and a Cluster; beside them lie histories of
+//! Each has a claim, an open pull request, a Namespace and a Cluster, and the first ones have addresses; beside them lie histories of
 //! environments that have ended. A few are past their time. It is read by the real binary from real servers, the pull requests
 //! from the embedded GitHub. Nothing acts on the Clusters, whose kind is one of our own here.
 
@@ -54,6 +54,8 @@ const REPOSITORIES: usize = 10;
 /// Of so many claims, the first two are past their lifetime, and the next two are of closed pull requests.
 const EXPIRED: usize = 2;
 const OVER: usize = 4;
+/// So many have addresses: OpenBao takes no document of more than a thousand texts, so no larger pool either.
+const WITH_ADDRESSES: usize = 200;
 /// One in so many has ended, and left its history.
 const ENDED: usize = 10;
 /// Requests under way while the servers are filled.
@@ -64,13 +66,14 @@ const HEAD: &str = "9f2c1ab09f2c1ab09f2c1ab09f2c1ab09f2c1ab0";
 const PLATFORM: &str = "\
 version: 1
 store: STORE
-pools: {lab: {range: 10.64.0.0/16, block: 1}}
+pools: {lab: {range: 10.64.0.0/16}}
 providers:
   k3s:
     kind: capi-k3s
     pool: lab
     kubernetes: {context: bench}
-    network: {gateway: 10.1.0.1, prefix: 8, dns: [10.1.0.2]}
+    network: {gateway: 10.64.0.1, prefix: 16, dns: [10.64.0.2]}
+    machine: {vm-ids: 1000-49999}
 ";
 
 /// The servers, as full as they are.
@@ -197,8 +200,9 @@ impl Bed {
             }
         }
         let mut pool = Document::new();
-        for number in 0..numbers.end {
-            pool.insert(address(number).to_string(), json!(holder(number).name()));
+        for number in 0..numbers.end.min(WITH_ADDRESSES) {
+            let name = json!(holder(number).name());
+            pool.extend(block(number).addresses().map(|address| (address.to_string(), name.clone())));
         }
         for (_, store) in &self.stores {
             let create = store.read(&Key::Claim("nobody".parse().unwrap())).await.unwrap().version().clone();
@@ -238,10 +242,13 @@ impl Bed {
             berth.env("HOME", &self.directory).env("KUBECONFIG", kubeconfig);
             berth.env("VAULT_ADDR", vault).env("VAULT_TOKEN", &self.vault.root);
             berth.env("GITHUB_API_URL", self.served.url(Server::GitHub)).env("GITHUB_TOKEN", TOKEN);
+            // So that nobody is told to wait for asking too often.
+            self.served.lock().pass(3600);
             let (cost, peak, said) = tokio::task::block_in_place(|| cost::with_peak(&mut berth));
             let read = format!(
-                "{size} claims, {} objects, {size} pool entries, {} open",
+                "{size} claims, {} objects, {} pool entries, {} open",
                 2 * size,
+                2 * size.min(WITH_ADDRESSES),
                 size - (OVER - EXPIRED)
             );
             assert!(said.contains(&read) && said.contains(&format!("\n{OVER} removals")), "{read}\n{said}");
@@ -287,8 +294,10 @@ fn ended(number: usize) -> EnvironmentName {
     format!("pr-ended-{number}").parse().unwrap()
 }
 
-fn address(number: usize) -> Ipv4Addr {
-    Ipv4Addr::from_bits(Ipv4Addr::new(10, 64, 0, 16).to_bits() + number as u32)
+/// The API server's address, and the machine's.
+fn block(number: usize) -> Block {
+    let first = Ipv4Addr::new(10, 64, 0, 16).to_bits() + 2 * number as u32;
+    Block::new(Ipv4Addr::from_bits(first), NonZeroU8::MIN.saturating_add(1)).unwrap()
 }
 
 fn claim(number: usize) -> Claim {
@@ -305,8 +314,7 @@ fn claim(number: usize) -> Claim {
     let (uid, run) = (format!("uid-{number}").parse().unwrap(), format!("run-{number}").parse().unwrap());
     let life = if number < EXPIRED { hour } else { 72 * hour };
     let claim = Claim::first(holder, (uid, run), Some(HEAD.parse().unwrap()), removal, begun, life);
-    let block = Block::new(address(number), NonZeroU8::MIN).unwrap();
-    let mut claim = claim.held(Some(block)).unwrap();
+    let mut claim = claim.held((number < WITH_ADDRESSES).then(|| block(number))).unwrap();
     if (EXPIRED..OVER).contains(&number) {
         claim = claim.closed(begun).unwrap();
     }
