@@ -8,6 +8,7 @@ pub mod access;
 pub mod cluster;
 pub mod deploy;
 pub mod dns;
+mod field;
 pub mod health;
 mod install;
 pub mod operators;
@@ -16,15 +17,16 @@ pub mod secrets;
 pub mod sources;
 pub mod tests;
 
+pub use field::Field;
+
 use crate::{
     clients::{
         Failure, Kind, child::Surroundings, dns::Dns, kubernetes::Clusters, registry::Registries,
         vault::Vault,
     },
     clock::{Clock, Rhythm},
-    documents::{Key, NotWritten, Read, Store, claims::Fence},
+    documents::{NotWritten, Store, claims::Fence},
     domain::{
-        names::{ContextName, EnvironmentName},
         plan::{Spec, StepName},
         results::Results,
         scope::Scope,
@@ -39,12 +41,10 @@ use crate::{
 };
 use anyhow::Result;
 use async_trait::async_trait;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use install::Rendering;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeSet,
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -187,8 +187,6 @@ pub fn all(
     ]
 }
 
-/// So many documents are read at the same time.
-const SIDE_BY_SIDE: usize = 16;
 /// Of a step of which nobody says how long it may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -244,31 +242,6 @@ impl Board {
     /// What was said.
     pub fn verdict(&self) -> Option<Verdict> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Where a sweep looks for what is left.
-pub struct Field<'a> {
-    /// How environments are made real there.
-    pub provider: &'a dyn Provider,
-    /// In which cluster.
-    pub context: Option<&'a ContextName>,
-    /// The documents.
-    pub store: &'a dyn Store,
-    /// Of whom there are documents, and no claim.
-    pub unclaimed: &'a BTreeSet<EnvironmentName>,
-}
-
-impl Field<'_> {
-    /// Of each that nobody claims, this document, if it is there.
-    async fn documents(&self, key: fn(EnvironmentName) -> Key) -> Result<Vec<(EnvironmentName, Key, Read)>> {
-        let reads = self.unclaimed.iter().map(async |name| {
-            let key = key(name.clone());
-            let read = self.store.read(&key).await?;
-            Ok::<_, anyhow::Error>((name.clone(), key, read))
-        });
-        let all: Vec<_> = stream::iter(reads).buffered(SIDE_BY_SIDE).try_collect().await?;
-        Ok(all.into_iter().filter(|(_, _, read)| read.document().is_some()).collect())
     }
 }
 
