@@ -12,8 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const SCHEMA: u32 = 1;
 /// After so long without a sweep somebody should look why.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
-/// So many are told by name; a marked one more is a marked one less that can go with the next sweep.
-const MOST: usize = 1000;
+/// So many texts its marks may hold, keys among them; what is not marked now, the next sweep has room for when these are gone.
+/// OpenBao takes no document of more than a thousand, and without its document a sweep does nothing.
+const TEXTS: usize = 750;
+/// So many that do not go away are told by name: two texts each.
+const STUCK: usize = 100;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +57,17 @@ pub struct Blown {
 impl Swept {
     /// A sweep of this time, which keeps as many marks as a document has room for.
     pub fn new(at: Timestamp, marks: BTreeMap<EnvironmentName, Mark>, blown: Option<Blown>) -> Self {
-        let marks = marks.into_iter().take(MOST).collect();
-        Self { schema: SCHEMA, at, marks, blown, stuck: BTreeMap::new() }
+        let marks = marks.into_iter().scan(0, |texts, (name, mark)| {
+            // Its name, two keys, a time, and what was seen.
+            *texts += 4 + mark.seen.len();
+            (*texts <= TEXTS).then_some((name, mark))
+        });
+        Self { schema: SCHEMA, at, marks: marks.collect(), blown, stuck: BTreeMap::new() }
+    }
+
+    /// Having met what does not go away, as far as a document has room for it.
+    pub fn meeting(self, stuck: BTreeMap<EnvironmentName, Timestamp>) -> Self {
+        Self { stuck: stuck.into_iter().take(STUCK).collect(), ..self }
     }
 
     /// Whether this version knows what it says.

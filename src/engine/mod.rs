@@ -37,5 +37,5 @@ pub use hold::{Holding, Verified};
 pub use open::Opened;
 pub use pace::{Ids, Pace};
 pub use protocol::{Pools, Protocol};
-pub use sweep::{Counts, Ground, Mode, Sweep, Sweeper};
+pub use sweep::{Counts, Ground, Mode, RemovalOf, Sweep, Sweeper};
 pub use wishes::{At, Forks, Pulls, Said};

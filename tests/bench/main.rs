@@ -23,6 +23,9 @@ mod contract;
 mod cause_facts;
 mod causes;
 mod cluster_api;
+#[path = "../it/depth.rs"]
+#[allow(dead_code, reason = "the searches are of the hermetic suite")]
+mod depth;
 mod dns;
 #[path = "../it/environment.rs"]
 mod environment;

@@ -1,9 +1,14 @@
-//! How far the searches go: enough to be quick by default, further on a long night. The one place where the suite reads
-//! its own environment.
+//! How far the searches go: enough to be quick by default, further on a long night. The one place where the suites read
+//! their own environment.
 
 /// How many orders of requests a seeded test tries, if not told otherwise: `SEEDS=10000 cargo test --test it interleavings`.
 pub(crate) fn seeds_or(by_default: u64) -> u64 {
-    read("SEEDS").map_or(by_default, |seeds| seeds.parse().expect("SEEDS is a number"))
+    number("SEEDS").unwrap_or(by_default)
+}
+
+/// What a variable of this name says, if it is set.
+pub(crate) fn number(name: &str) -> Option<u64> {
+    read(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number, and not {text:?}")))
 }
 
 /// Whether the exhaustive searches take their widest budgets: `tests/run deep`.

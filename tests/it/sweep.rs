@@ -9,6 +9,7 @@ use berth::domain::{
     swept::{Blown, Mark, Swept},
 };
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const FUSE: Fuse = Fuse { limit: 5, percent: 20 };
@@ -292,6 +293,30 @@ fn whoever_waits_for_the_sweep_is_told_what_keeps_it() {
     The last sweep would have removed 12 of 20, and has stopped there: somebody must look, `berth sweep --dry-run` says what it means
     One environment does not go away; the sweep tells what keeps it
     "#);
+}
+
+/// Keys among them.
+fn texts(value: &Value) -> usize {
+    match value {
+        Value::String(_) => 1,
+        Value::Array(all) => all.iter().map(texts).sum(),
+        Value::Object(all) => all.values().map(|one| 1 + texts(one)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+#[test]
+fn however_much_is_marked_and_stuck_what_a_sweep_leaves_is_no_document_that_openbao_refuses() {
+    for seen in [1, 2, 4, 40] {
+        let name = |number: usize| format!("pr-old-{number:04}").parse().unwrap();
+        let mark = Mark { since: at(10), seen: (0..seen).map(|one| format!("thing {one} of it")).collect() };
+        let marks: BTreeMap<_, _> = (0..5000).map(|number| (name(number), mark.clone())).collect();
+        let swept = Swept::new(at(10), marks.clone(), Some(Blown { removals: 5000, of: 5000 }));
+        let swept = swept.meeting((0..5000).map(|number| (name(number), at(1))).collect());
+        assert!(texts(&serde_json::to_value(&swept).unwrap()) <= 1000);
+        // The same ones each time, so that they are seen twice and go.
+        assert!(swept.marks.len() > 10 && swept.marks.iter().eq(marks.iter().take(swept.marks.len())));
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use kube::{
     core::{ListMeta, Request as Requests},
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Objects of one page.
@@ -29,6 +30,20 @@ pub struct Listing<T> {
 struct Page<T> {
     metadata: ListMeta,
     items: Vec<T>,
+}
+
+/// An object but for who has written which of its fields: nobody here asks, and of small objects that is the larger part.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Value")]
+pub(super) struct Unsigned(pub(super) Value);
+
+impl From<Value> for Unsigned {
+    fn from(mut object: Value) -> Self {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
+        Self(object)
+    }
 }
 
 /// Lists what `params` select, within `limit` for each page.

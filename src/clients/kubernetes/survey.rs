@@ -6,7 +6,7 @@
 use super::{
     Denial, Kubernetes, Listing, Seen,
     failed::Failed,
-    list,
+    list::{Unsigned, list},
     manifest::ENVIRONMENT,
     object::Object,
     observe::{Look, When, requests},
@@ -122,8 +122,8 @@ impl Kubernetes {
         let Some(served) = served else { return Ok(none()) };
         let params = ListParams { label_selector: area.labels.clone(), ..ListParams::default() };
         let paths = requests(&served, area.namespace.as_deref());
-        let Listing { items, version } = match list::<Value>(&self.client, &paths, &params, self.limit).await
-        {
+        let listing = list::<Unsigned>(&self.client, &paths, &params, self.limit).await;
+        let Listing { items, version } = match listing {
             Ok(listing) => listing,
             // The path itself may be gone: a kind that was served when discovery was asked.
             Err(denial) if denial.is_not_found() => {
@@ -143,7 +143,7 @@ impl Kubernetes {
             when: When::At(version),
         };
         let look = Arc::new(look);
-        let seen = items.into_iter().map(|item| {
+        let seen = items.into_iter().map(|Unsigned(item)| {
             let object = Object::parse(&area.api_version, &area.kind, item)?;
             Ok(Seen::of(object, look.clone(), self.clone()))
         });

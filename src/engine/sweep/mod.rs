@@ -56,7 +56,7 @@ pub struct Ground {
     /// What is done there.
     pub steps: Vec<Box<dyn Step>>,
     /// What would be made there for a holder.
-    pub removal: Box<dyn Fn(&Holder) -> Result<Removal>>,
+    pub removal: RemovalOf,
 }
 
 impl Ground {
@@ -66,6 +66,9 @@ impl Ground {
         Removal { provider, context, objects: Vec::new(), elsewhere: Vec::new(), hosts: Vec::new() }
     }
 }
+
+/// Says what would be made for a holder.
+pub type RemovalOf = Box<dyn Fn(&Holder) -> Result<Removal>>;
 
 /// Whether what is meant is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +128,7 @@ impl Sweeper {
             return Ok(sweep);
         }
         // Before anything is done: a sweep that is killed has marked all the same.
-        let mut swept = Swept::new(now, sweep.plan.marks.clone(), sweep.plan.blown);
+        let swept = Swept::new(now, sweep.plan.marks.clone(), sweep.plan.blown);
         self.leave(&swept).await?;
         sweep.ended = self.act(&sweep.plan, stop.clone()).await;
         // What has been freed is for those who wait; and where they stand in the line may have changed.
@@ -134,10 +137,10 @@ impl Sweeper {
             Err(error) => tracing::warn!("whoever waits could not be called: {error:#}"),
         }
         self.tell_the_line(&found.claims, stop).await;
-        swept.stuck =
+        let stuck =
             self.stuck(&sweep, &found.claims.iter().map(|claim| (claim.name(), claim)).collect(), now);
-        if !swept.stuck.is_empty() {
-            self.leave(&swept).await?;
+        if !stuck.is_empty() {
+            self.leave(&swept.meeting(stuck)).await?;
         }
         Ok(sweep)
     }

@@ -193,8 +193,11 @@ impl Provider for CapiK3s {
         // All that is made stands in a namespace of its own, or below a Cluster.
         let kinds = [("v1", "Namespace"), ("cluster.x-k8s.io/v1beta2", "Cluster")];
         let areas = kinds.map(|(api_version, kind)| Area::of(api_version, kind).marked());
-        let surveys = try_join_all(areas.iter().map(|area| self.management.survey(area))).await?;
-        Ok(surveys.iter().flat_map(|survey| survey.traces(context)).collect())
+        // Of thousands, the traces alone are kept.
+        let traces = areas
+            .iter()
+            .map(async |area| Ok::<_, anyhow::Error>(self.management.survey(area).await?.traces(context)));
+        Ok(try_join_all(traces).await?.into_iter().flatten().collect())
     }
 
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot> {

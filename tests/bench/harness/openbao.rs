@@ -132,6 +132,22 @@ impl OpenBao {
         text(&self.root(Method::POST, "auth/token/create", asked).await["auth"]["client_token"])
     }
 
+    /// What is known of all tokens, whoever made them.
+    pub(crate) async fn tokens(&self) -> Vec<Value> {
+        let list = Method::from_bytes(b"LIST").unwrap();
+        let listed = self.root(list, "auth/token/accessors", Value::Null).await;
+        let mut tokens = Vec::new();
+        for accessor in listed["data"]["keys"].as_array().unwrap() {
+            let asked = json!({"accessor": accessor});
+            let answer = self.send(None, Method::POST, "auth/token/lookup-accessor", &asked).await.unwrap();
+            // Another has ended since.
+            if let Ok(answer) = answer.error_for_status() {
+                tokens.push(answer.json::<Value>().await.unwrap()["data"].clone());
+            }
+        }
+        tokens
+    }
+
     /// A token that has ended.
     pub(crate) async fn expired(&self) -> String {
         let token = self.token_with(json!({"policies": ["default"], "ttl": "1s"})).await;

@@ -31,6 +31,32 @@ pub(crate) fn of_process(command: &mut Command) -> Cost {
     Cost { wall, cpu: user + system }
 }
 
+/// The same of one process, what memory it had at most, in KiB, and what it printed: python3 knows them. Its own few MiB are
+/// the least that it can tell.
+pub(crate) fn with_peak(command: &mut Command) -> (Cost, u64, String) {
+    const WATCH: &str = r"
+import os, sys, time
+began = time.monotonic()
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, used = os.wait4(pid, 0)
+wall = time.monotonic() - began
+print(status, round(wall * 1000), round((used.ru_utime + used.ru_stime) * 1000), used.ru_maxrss, file=sys.stderr)
+";
+    let mut watched = Command::new("python3");
+    watched.args(["-c", WATCH]).arg(command.get_program()).args(command.get_args()).env_clear();
+    #[allow(clippy::disallowed_methods, reason = "where python3 is")]
+    watched.env("PATH", std::env::var_os("PATH").unwrap());
+    for (name, value) in command.get_envs() {
+        watched.env(name, value.unwrap());
+    }
+    let ran = watched.output().unwrap();
+    let [said, talk] = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    let last = talk.lines().last().unwrap_or_default().split_whitespace().map(str::parse);
+    let told: Result<Vec<u64>, _> = last.collect();
+    let Ok([0, wall, cpu, peak]) = told.as_deref() else { panic!("{command:?}: {said}{talk}") };
+    (Cost { wall: *wall as f64, cpu: *cpu as f64 }, *peak, said)
+}
+
 /// berth, and side by side with it what it is measured against.
 pub(crate) struct Measured {
     what: String,

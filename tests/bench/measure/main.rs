@@ -17,6 +17,7 @@ mod bundle;
 mod cost;
 mod part;
 mod pool;
+mod sweep;
 #[path = "../../it/taking.rs"]
 mod taking;
 mod timeline;
@@ -25,7 +26,7 @@ mod wait;
 use harness::control_plane::ControlPlane;
 
 /// What can be named.
-const PARTS: [&str; 4] = ["pool", "timeline", "apply", "wait"];
+const PARTS: [&str; 5] = ["pool", "timeline", "apply", "wait", "sweep"];
 
 fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
@@ -48,14 +49,16 @@ fn main() {
     if wanted("timeline") {
         print(runtime.block_on(timeline::measure()));
     }
-    if !wanted("apply") && !wanted("wait") {
-        return;
+    if wanted("apply") || wanted("wait") {
+        let plane = runtime.block_on(ControlPlane::start("measured"));
+        if wanted("apply") {
+            print(runtime.block_on(apply::measure(&plane)));
+        }
+        if wanted("wait") {
+            print(runtime.block_on(wait::measure(&plane)));
+        }
     }
-    let plane = runtime.block_on(ControlPlane::start("measured"));
-    if wanted("apply") {
-        print(runtime.block_on(apply::measure(&plane)));
-    }
-    if wanted("wait") {
-        print(runtime.block_on(wait::measure(&plane)));
+    if wanted("sweep") {
+        runtime.block_on(sweep::measure());
     }
 }

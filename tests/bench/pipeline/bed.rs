@@ -53,7 +53,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-const TOKEN: &str = "ghs_bench";
+pub(super) const TOKEN: &str = "ghs_bench";
 pub(super) const LABEL: &str = "berth.dev/environment";
 const TESTED: [&str; 3] = [
     "-----BEGIN JUNIT-----",
@@ -74,17 +74,17 @@ pub(super) struct Bed {
     /// Of the tokens of environments.
     pub(super) role: String,
     auth: Auth,
-    way: Proxy,
+    pub(super) way: Proxy,
     sent: Arc<Mutex<Vec<(String, String)>>>,
     dns: &'static Dns,
-    served: Served,
-    kubeconfig: PathBuf,
+    pub(super) served: Served,
+    pub(super) kubeconfig: PathBuf,
     settings: Settings,
     /// The same, but for the app.
     handing_over: Settings,
     directory: TempDir,
     /// Its own, so that no two facts have an environment of one name.
-    repository: String,
+    pub(super) repository: String,
 }
 
 /// What is shipped for the management cluster, for an account and under names that no other fact has, for the namespace in
@@ -405,7 +405,7 @@ impl Bed {
 
     /// All that there is of these: in the management cluster by label, and the namespace with all that carries none; in their
     /// own clusters what is told outside of them; their names; all documents, but for an empty pool.
-    async fn left(&self, numbers: &[u64], environments: &[Environment]) -> Vec<String> {
+    pub(super) async fn left(&self, numbers: &[u64], environments: &[Environment]) -> Vec<String> {
         let mut left = Vec::new();
         for environment in environments {
             let sources = ["get", "nodes,ingresses,dnsendpoints.externaldns.k8s.io", "-A", "-o", "name"];
@@ -435,7 +435,7 @@ impl Bed {
         left.iter().flat_map(|lines| lines.lines()).map(str::to_owned).collect()
     }
 
-    /// All that can be read below the root, but for the history, which outlives its environment.
+    /// All that can be read below the root, but for the history, which outlives its environment, and what a sweep leaves.
     async fn documents(&self) -> Vec<(String, Value)> {
         let (list, root) = (Method::from_bytes(b"LIST").unwrap(), format!("{}/metadata/{ROOT}", self.mount));
         let mut folders = vec![String::new()];
@@ -451,7 +451,7 @@ impl Bed {
                 let kept = self.vault.root(Method::GET, &format!("{root}/{path}"), Value::Null).await;
                 let last = kept["data"]["current_version"].to_string();
                 let is_gone = kept["data"]["versions"][&last]["deletion_time"] != "";
-                if !is_gone && !path.ends_with("/history") {
+                if !is_gone && !path.ends_with("/history") && path != "berth/sweep" {
                     let at = format!("{}/data/{ROOT}/{path}", self.mount);
                     let read = self.vault.root(Method::GET, &at, Value::Null).await;
                     found.push((path, read["data"]["data"].clone()));

@@ -4,6 +4,7 @@
 mod admission;
 mod argo_cd;
 mod bed;
+mod killed;
 mod rights;
 
 use bed::Bed;
