@@ -435,7 +435,7 @@ impl Bed {
         left.iter().flat_map(|lines| lines.lines()).map(str::to_owned).collect()
     }
 
-    /// All that can be read below the root, but for the history, which outlives its environment, and what a sweep leaves.
+    /// All that can be read below the root, but for the history, which outlives its environment, what a sweep leaves, and what was measured.
     async fn documents(&self) -> Vec<(String, Value)> {
         let (list, root) = (Method::from_bytes(b"LIST").unwrap(), format!("{}/metadata/{ROOT}", self.mount));
         let mut folders = vec![String::new()];
@@ -451,7 +451,10 @@ impl Bed {
                 let kept = self.vault.root(Method::GET, &format!("{root}/{path}"), Value::Null).await;
                 let last = kept["data"]["current_version"].to_string();
                 let is_gone = kept["data"]["versions"][&last]["deletion_time"] != "";
-                if !is_gone && !path.ends_with("/history") && path != "berth/sweep" {
+                if !is_gone
+                    && !path.ends_with("/history")
+                    && !["berth/sweep", "berth/measured"].contains(&&*path)
+                {
                     let at = format!("{}/data/{ROOT}/{path}", self.mount);
                     let read = self.vault.root(Method::GET, &at, Value::Null).await;
                     found.push((path, read["data"]["data"].clone()));
