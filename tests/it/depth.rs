@@ -6,7 +6,7 @@ pub(crate) fn seeds_or(by_default: u64) -> u64 {
     read("SEEDS").map_or(by_default, |seeds| seeds.parse().expect("SEEDS is a number"))
 }
 
-/// Whether the exhaustive searches take their widest budgets: `tests/run deep`.
+/// Whether the exhaustive searches take their widest budgets, and deaths and faults all their cases: `tests/run deep`.
 pub(crate) fn deep() -> bool {
     read("DEEP").is_some()
 }
