@@ -171,15 +171,11 @@ fn addresses_that_are_freed_while_something_uses_them_are_noticed() {
     assert!(broken.contains("its addresses are free, and namespaces"), "{broken}");
 }
 
-/// Answered once by a page, from somebody on the way.
-fn strayed(bed: &Bed, line: &str) {
-    Spot::first(line).befall(bed, &Verdict::html(404, "<html>not here</html>"));
-}
-
 #[test]
 fn a_write_that_somebody_on_the_way_answers_is_no_verdict_about_the_environment() {
     let bed = Bed::new();
-    strayed(&bed, "PATCH kubernetes /api/v1/namespaces/pr-shop-42");
+    let page = Verdict::html(404, "<html>not here</html>");
+    Spot::first("PATCH kubernetes /api/v1/namespaces/pr-shop-42").befall(&bed, &page);
     let report = bed.run_beside("one", Occasion::Event).unwrap();
     assert!(matches!(report.outcome, Some(Outcome::Unknown { .. })), "{report:#?}");
     bed.served.gate.open();
@@ -189,13 +185,20 @@ fn a_write_that_somebody_on_the_way_answers_is_no_verdict_about_the_environment(
 
 #[test]
 fn an_environment_that_goes_is_not_taken_for_dead_because_of_one_answer_from_elsewhere() {
-    let bed = Bed::standing();
-    bed.close();
-    strayed(&bed, "GET environment /apis/networking.k8s.io/v1/ingresses");
-    bed.run_beside("closed", Occasion::Event);
-    assert_eq!(bed.world().zone.records(), [], "its names went before its cluster");
-    bed.pass(601);
-    let report = bed.run("freed", Occasion::Sweep).unwrap();
-    assert_eq!(report.outcome, Some(Outcome::Removed { free_at: None }), "{}", bed.log());
-    bed.unbroken();
+    let record = "DELETE environment /apis/externaldns.k8s.io/v1alpha1/namespaces/default/dnsendpoints/shop";
+    for (line, answer) in [
+        ("GET environment /apis/networking.k8s.io/v1/ingresses", Verdict::html(404, "<html>not here</html>")),
+        // Nothing is deleted by it.
+        (record, Verdict::json(200, &json!({}))),
+    ] {
+        let bed = Bed::standing();
+        bed.close();
+        Spot::first(line).befall(&bed, &answer);
+        bed.run_beside("closed", Occasion::Event);
+        assert_eq!(bed.world().zone.records(), [], "its names went before its cluster: {line}");
+        bed.pass(601);
+        let report = bed.run("freed", Occasion::Sweep).unwrap();
+        assert_eq!(report.outcome, Some(Outcome::Removed { free_at: None }), "{line}: {}", bed.log());
+        bed.unbroken();
+    }
 }
