@@ -201,7 +201,14 @@ impl Driver<'_> {
                 }
                 Err(error) => error,
             };
-            let Some(pause) = outage.pause(&error, self.clock) else { return Err(error) };
+            let pause = match Failure::of(&error) {
+                // It would go unproven: so not because of one answer, which may be somebody's on the way.
+                Kind::Refused | Kind::Invalid if self.goes_all_the_same(step) => {
+                    outage.again(None, self.clock)
+                }
+                _ => outage.pause(&error, self.clock),
+            };
+            let Some(pause) = pause else { return Err(error) };
             tracing::debug!("{name}: again in {pause:?}, because {error:#}");
             tell(&format!("again after: {}", line(&error)));
             known(last).failed = Some(error);
@@ -295,6 +302,11 @@ impl Outage {
             Kind::Conflict => None,
             Kind::Refused | Kind::Invalid | Kind::Superseded => return None,
         };
+        self.again(asked, clock)
+    }
+
+    /// The same where trying again may help.
+    fn again(&mut self, asked: Option<Duration>, clock: &Clock) -> Option<Duration> {
         let now = clock.now();
         let outage = jiff::SignedDuration::try_from(self.retry.outage).unwrap_or(jiff::SignedDuration::MAX);
         let until = *self.until.get_or_insert(now.saturating_add(outage).unwrap_or(jiff::Timestamp::MAX));

@@ -103,6 +103,8 @@ struct Inner {
 struct Log {
     lines: Vec<String>,
     mutating: usize,
+    /// Whose they were; not of those who do not say.
+    runs: BTreeSet<String>,
 }
 
 impl Default for Gate {
@@ -182,6 +184,23 @@ impl Gate {
         lock(&self.0.log).mutating
     }
 
+    /// Who has sent anything so far sends nothing more.
+    pub(super) fn kill_all(&self) {
+        let runs = lock(&self.0.log).runs.clone();
+        self.0.dead.send_modify(|dead| dead.extend(runs));
+    }
+
+    /// As it was at first, but that who is dead stays dead. Not within the world's lock: a rule may wait for that.
+    pub(super) fn begin_anew(&self) {
+        self.open();
+        self.alter(|_| {});
+        lock(&self.0.invariants).clear();
+        lock(&self.0.witnesses).clear();
+        *lock(&self.0.broken) = None;
+        *lock(&self.0.log) = Log::default();
+        *lock(&self.0.turns) = None;
+    }
+
     pub(super) fn altered(&self, mut request: Request) -> Request {
         lock(&self.0.alteration)(&mut request);
         request
@@ -192,6 +211,9 @@ impl Gate {
             let mut log = lock(&self.0.log);
             log.lines.push(request.to_string());
             log.mutating += usize::from(request.mutates());
+            if !log.runs.contains(&request.run) && !request.run.is_empty() {
+                log.runs.insert(request.run.clone());
+            }
         }
         lock(&self.0.rule)(request)
     }

@@ -71,6 +71,15 @@ impl Served {
         Ok(Self { world, gate, addresses, _accepting: Arc::new(accepting) })
     }
 
+    /// Serves this world in place of the one before, on the same ports: what a world holds of them stays true, so many cases
+    /// can begin where one has come to. Who was at the one before is dead, so later runs need other names; what was set at the
+    /// gate is set no more.
+    pub fn begin_at(&self, world: World) {
+        self.gate.kill_all();
+        *self.lock() = world;
+        self.gate.begin_anew();
+    }
+
     /// The loopback port of a server.
     pub fn address(&self, server: Server) -> SocketAddr {
         self.addresses[&server]

@@ -11,7 +11,7 @@ pub(crate) fn number(name: &str) -> Option<u64> {
     read(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number, and not {text:?}")))
 }
 
-/// Whether the exhaustive searches take their widest budgets: `tests/run deep`.
+/// Whether the exhaustive searches take their widest budgets, and deaths and faults all their cases: `tests/run deep`.
 pub(crate) fn deep() -> bool {
     read("DEEP").is_some()
 }

@@ -5,7 +5,7 @@
 use crate::{
     bed::{ROOT, TOKEN},
     depth::seeds_or,
-    lifecycle::{Stage, layout, pull},
+    lifecycle::{COOLING, Stage, layout, pull},
     turns::{Absent, Happening, Seeded},
 };
 use berth::{
@@ -29,6 +29,7 @@ async fn at_once(stage: &Stage, turns: &Arc<Seeded>, runs: &[(&str, u64)]) -> Ve
     let outcomes = join_all(runs.iter().map(async |(run, number)| {
         let outcome = match *run {
             "old" => old_tool(stage, run).await,
+            "sweep" => stage.run(run, *number, Occasion::Sweep).await.unwrap(),
             _ => stage.run(run, *number, Occasion::Event).await.unwrap(),
         };
         turns.ended(run);
@@ -66,7 +67,7 @@ async fn opened_closed_and_reopened_in_any_order_of_requests_it_stands_as_it_is_
             let stage = stage.clone();
             Box::new(move || stage.set_open(1, open)) as Happening
         });
-        let runs = [("opened", 1), ("closed", 1), ("reopened", 1), ("other", 2)];
+        let runs = [("opened", 1), ("closed", 1), ("reopened", 1), ("other", 2), ("sweep", 1)];
         let turns = Seeded::new(seed, &runs.map(|(run, _)| run), STEPS, changed.into(), Absent::Never);
         let outcomes = at_once(&stage, &turns, &runs).await;
         let what = format!("seed {seed}: {outcomes:?}");
@@ -84,6 +85,49 @@ async fn opened_closed_and_reopened_in_any_order_of_requests_it_stands_as_it_is_
         stage.unbroken(&what);
         orders.insert(outcomes);
     }
+    println!("{} seeds, {} different ends", seeds(), orders.len());
+    assert!(orders.len() > 3, "the seeds make no difference: {orders:?}");
+}
+
+#[tokio::test]
+async fn the_one_block_that_is_left_is_one_environments_at_a_time_whoever_wants_it_while_it_is_freed() {
+    let mut orders = BTreeSet::new();
+    for seed in 1..=seeds() {
+        let stage = Stage::start().await;
+        let others = (142..150).map(|n| (format!("192.168.1.{n}"), json!("pr-old-9"))).collect();
+        stage.bed.world().vault.put(&format!("{ROOT}/ip-allocations"), others);
+        for number in [1, 2] {
+            stage.set_open(number, true);
+        }
+        assert_eq!(stage.run("first", 1, Occasion::Event).await.as_deref(), Some("up"));
+        stage.set_open(1, false);
+        assert_eq!(stage.run("close", 1, Occasion::Event).await.as_deref(), Some("cooling"));
+        stage.bed.pass(COOLING);
+        // It is freed, wanted by another, and wanted back.
+        let runs = [("sweep", 1), ("other", 2), ("reopened", 1)];
+        let reopens = {
+            let stage = stage.clone();
+            Box::new(move || stage.set_open(1, true)) as Happening
+        };
+        let turns = Seeded::new(seed, &runs.map(|(run, _)| run), STEPS, vec![reopens], Absent::Never);
+        let outcomes = at_once(&stage, &turns, &runs).await;
+        let what = format!("seed {seed}: {outcomes:?}");
+        stage.set_open(1, true);
+        let mut looks =
+            [stage.run("look", 1, Occasion::Event).await, stage.run("look", 2, Occasion::Event).await];
+        looks.sort();
+        assert_eq!(looks, [Some("Full".to_owned()), Some("up".to_owned())], "{what}");
+        stage.unbroken(&what);
+        for number in [1, 2] {
+            stage.set_open(number, false);
+            stage.run("end", number, Occasion::Event).await;
+            stage.sweep_after_cooling("frees", number).await;
+        }
+        assert!(!stage.canonical().contains("shop"), "{what}: {}", stage.canonical());
+        stage.unbroken(&what);
+        orders.insert(outcomes);
+    }
+    println!("{} seeds, {} different ends", seeds(), orders.len());
     assert!(orders.len() > 3, "the seeds make no difference: {orders:?}");
 }
 
@@ -130,6 +174,7 @@ async fn beside_the_old_tool_no_address_is_verified_for_two_and_a_lost_entry_is_
         }
         assert_eq!(pool(&stage).get("192.168.1.148"), Some(&json!("pr-old-9")), "{what}");
     }
+    println!("{} seeds, {lost} entries lost", seeds());
     assert!(lost > 0, "in no order did the old tool erase an entry of ours: the test has lost its point");
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Must never: delete by name alone; take a conflict for a deletion.
 
-use super::{Seen, failed::Failed, object::Owner, observe::requests, request, write::Writer};
+use super::{Denial, Seen, failed::Failed, object::Owner, observe::requests, request, write::Writer};
 use anyhow::Result;
 use kube::{
     api::{DeleteParams, Preconditions},
@@ -66,11 +66,21 @@ impl Writer<'_> {
             .delete(name, &params.preconditions(exactly));
         // The object itself while something holds it, else a Status: either way it is on its way.
         match request::<Value>(&self.kubernetes.client, asked, self.kubernetes.limit).await {
-            Ok(_) => Ok(Deletion::UnderWay),
+            Ok(answer) if answer["metadata"]["uid"] == object.uid() || is_success(&answer) => {
+                Ok(Deletion::UnderWay)
+            }
+            Ok(_) => {
+                let garbled = Denial::garbled("the answer is neither the object nor a Status of Kubernetes");
+                Err(self.kubernetes.unwritten(vec![Failed::new(doing(), garbled)]))
+            }
             Err(denial) if denial.says(reason::NOT_FOUND, &look.served.resource, name) => {
                 Ok(Deletion::Absent)
             }
             Err(denial) => Err(self.kubernetes.unwritten(vec![Failed::new(doing(), denial)])),
         }
     }
+}
+
+fn is_success(answer: &Value) -> bool {
+    answer["kind"] == "Status" && answer["status"] == "Success"
 }

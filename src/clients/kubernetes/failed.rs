@@ -1,6 +1,6 @@
 //! What could not be done, to which object, and why; of many things done side by side, all of them.
 
-use super::Kubernetes;
+use super::{Denial, Kubernetes};
 use crate::{
     clients::{Failure, Kind},
     errors::{Exit, UserError},
@@ -16,14 +16,18 @@ pub(super) struct Failed {
     /// As in "could not ...".
     pub(super) doing: String,
     pub(super) failure: Failure,
+    /// Whether it was answered by somebody else than the server.
+    is_anothers: bool,
     /// What to do about it, if it was no server that said so.
     hint: Option<&'static str>,
 }
 
 impl Failed {
     /// By what a server said, or did not say.
-    pub(super) fn new(doing: impl fmt::Display, failure: impl Into<Failure>) -> Self {
-        Self { doing: doing.to_string(), failure: failure.into(), hint: None }
+    pub(super) fn new(doing: impl fmt::Display, denial: impl Into<Denial>) -> Self {
+        let denial = denial.into();
+        let is_anothers = denial.is_anothers();
+        Self { doing: doing.to_string(), failure: denial.failure, is_anothers, hint: None }
     }
 
     /// By our own judgement, before anything was sent.
@@ -34,7 +38,7 @@ impl Failed {
         hint: &'static str,
     ) -> Self {
         let failure = Failure { kind, detail: detail.to_string() };
-        Self { doing: doing.to_string(), failure, hint: Some(hint) }
+        Self { doing: doing.to_string(), failure, is_anothers: false, hint: Some(hint) }
     }
 
     fn hint(&self) -> &'static str {
@@ -55,9 +59,10 @@ impl Failed {
         self.hint.unwrap_or(by_kind)
     }
 
-    /// For a read, every failure is unknown; a write that was refused for what it is, is a verdict.
+    /// For a read, every failure is unknown; a write that the server refused for what it is, is a verdict.
     fn exit(&self, verdict: Exit) -> Exit {
         match self.failure.kind {
+            Kind::Refused | Kind::Invalid if self.is_anothers => Exit::Unknown,
             Kind::Refused | Kind::Invalid => verdict,
             Kind::Unavailable { .. } | Kind::Conflict => Exit::Unknown,
             Kind::Superseded => Exit::Superseded,

@@ -28,6 +28,8 @@ pub struct Denial {
     status: Option<Box<Status>>,
     /// Whether the answer is 404, whoever gave it.
     is_not_found: bool,
+    /// Whether somebody on the way gave the answer.
+    is_anothers: bool,
 }
 
 impl Denial {
@@ -46,6 +48,11 @@ impl Denial {
     /// Whether it is the API server that says so, and nobody on the way to it.
     pub fn is_servers_own(&self) -> bool {
         self.status.is_some()
+    }
+
+    /// Whether it was answered by somebody on the way, whose word about a request is no verdict.
+    pub fn is_anothers(&self) -> bool {
+        self.is_anothers
     }
 
     /// Whether nothing was found, be it the object, its namespace, or the path: a server that does not serve a kind so
@@ -77,7 +84,8 @@ impl Denial {
             let of: String = of.chars().filter(|c| !c.is_control()).take(60).collect();
             let detail = format!("the answer is {code}, and no Status of Kubernetes ({of})");
             let failure = Failure { kind: kind(code.as_u16(), retry_after), detail };
-            return Self { is_not_found: code == StatusCode::NOT_FOUND, ..failure.into() };
+            let is_not_found = code == StatusCode::NOT_FOUND;
+            return Self { is_not_found, is_anothers: true, ..failure.into() };
         };
         let mut denial = Self::from(kube::Error::Api(status));
         if let Kind::Unavailable { wait: wait @ None } = &mut denial.failure.kind {
@@ -89,7 +97,7 @@ impl Denial {
 
 impl From<Failure> for Denial {
     fn from(failure: Failure) -> Self {
-        Self { failure, status: None, is_not_found: false }
+        Self { failure, status: None, is_not_found: false, is_anothers: false }
     }
 }
 
@@ -114,7 +122,8 @@ impl From<kube::Error> for Denial {
                     message => message.to_owned(),
                 };
                 let is_not_found = status.code == 404;
-                return Self { failure: Failure { kind, detail }, status: Some(status), is_not_found };
+                let failure = Failure { kind, detail };
+                return Self { failure, status: Some(status), is_not_found, is_anothers: false };
             }
             // Its text may quote the answer.
             SerdeError(e) => {

@@ -19,7 +19,8 @@ use reqwest::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    error::Error,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use visit::Visit;
@@ -49,7 +50,9 @@ pub enum Presence {
 /// Registries, by the credentials of this machine.
 #[derive(Debug, Clone)]
 pub struct Registries {
-    http: Client,
+    /// Made when it is first asked: loading the system's authorities costs 20 ms, and mostly there is no image to look for.
+    http: Arc<OnceLock<Client>>,
+    run: HeaderValue,
     limit: Duration,
     docker: Docker,
     routes: BTreeMap<String, Url>,
@@ -59,8 +62,16 @@ pub struct Registries {
 impl Registries {
     /// Those in `plain` (host, with a port if there is one) are spoken to in plain HTTP, as loopback hosts always are.
     pub fn new(docker: Docker, plain: BTreeSet<String>, limit: Duration, run: &str) -> Result<Self, Failure> {
-        let plain = Arc::new(plain);
-        let allowed = plain.clone();
+        let run = HeaderValue::from_str(run).map_err(|error| not_made(&error))?;
+        let (http, routes, plain) = (Arc::default(), BTreeMap::new(), Arc::new(plain));
+        Ok(Self { http, run, limit, docker, routes, plain })
+    }
+
+    fn http(&self) -> Result<&Client, Failure> {
+        if let Some(made) = self.http.get() {
+            return Ok(made);
+        }
+        let allowed = self.plain.clone();
         let follow = Policy::custom(move |attempt| {
             if attempt.previous().len() > REDIRECTS || !may_speak(attempt.url(), &allowed) {
                 attempt.stop()
@@ -68,19 +79,15 @@ impl Registries {
                 attempt.follow()
             }
         });
-        let invalid = |why: String| Failure {
-            kind: Kind::Invalid,
-            detail: format!("make a client for registries: {why}"),
-        };
-        let run = HeaderValue::from_str(run).map_err(|error| invalid(error.to_string()))?;
+        let run = (HeaderName::from_static(RUN_HEADER), self.run.clone());
         let http = Client::builder()
-            .timeout(limit)
+            .timeout(self.limit)
             .redirect(follow)
             .referer(false)
-            .default_headers(HeaderMap::from_iter([(HeaderName::from_static(RUN_HEADER), run)]))
+            .default_headers(HeaderMap::from_iter([run]))
             .build()
-            .map_err(|error| invalid(error.to_string()))?;
-        Ok(Self { http, limit, docker, routes: BTreeMap::new(), plain })
+            .map_err(|error| not_made(&error))?;
+        Ok(self.http.get_or_init(|| http))
     }
 
     /// Reaches this registry at another address than its name says.
@@ -110,6 +117,10 @@ impl Registries {
         let url = read("http")?;
         if may_speak(&url, &self.plain) { Ok(url) } else { read("https") }
     }
+}
+
+fn not_made(why: &dyn Error) -> Failure {
+    Failure { kind: Kind::Invalid, detail: format!("make a client for registries: {why}") }
 }
 
 /// Plain HTTP only where it is allowed.

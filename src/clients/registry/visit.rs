@@ -91,7 +91,7 @@ impl<'a> Visit<'a> {
 
     async fn send(&self, method: Method) -> Result<Response, Failure> {
         let request =
-            self.registries.http.request(method, self.url.clone()).header(ACCEPT, MANIFESTS.join(", "));
+            self.registries.http()?.request(method, self.url.clone()).header(ACCEPT, MANIFESTS.join(", "));
         let request = match &self.shown {
             None => request,
             Some(Shown::Bearer(token)) => request.bearer_auth(token.expose_secret()),
@@ -138,7 +138,7 @@ impl<'a> Visit<'a> {
         let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", self.image.repository()));
         let asked: Vec<(&str, String)> =
             service.into_iter().map(|service| ("service", service)).chain([("scope", scope)]).collect();
-        let http = &self.registries.http;
+        let http = self.registries.http()?;
         let request = match credentials {
             Some(Credentials::Refresh(token)) => {
                 let mut form = Url::clone(&realm);

@@ -6,7 +6,7 @@
 use super::delete::{FOREGROUND, ORPHAN};
 use super::{ApiServer, Key, deleting};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The name under which the collector writes.
 const COLLECTOR: &str = "kube-controller-manager";
@@ -48,11 +48,11 @@ impl ApiServer {
 
     /// As the garbage collector.
     fn collect(&mut self) {
-        let owned: Vec<(Key, Value)> = self
+        let owned: Vec<(Key, Arc<Value>)> = self
             .objects
             .iter()
             .filter(|(_, object)| !owners(object).is_empty())
-            .map(|(key, object)| (key.clone(), (**object).clone()))
+            .map(|(key, object)| (key.clone(), object.clone()))
             .collect();
         for (key, object) in &owned {
             self.collect_one(key, object);

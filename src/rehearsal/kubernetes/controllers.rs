@@ -22,6 +22,11 @@ impl ApiServer {
         })
     }
 
+    /// The same as they are stored, each with its resource as kubectl writes it: nothing is copied.
+    pub fn stored(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.objects.iter().map(|(key, object)| (key.resource.as_str(), &**object))
+    }
+
     /// The resource, as kubectl writes it, of a kind that is served: `configmaps`, `clusters.cluster.x-k8s.io`.
     pub fn resource(&self, api_version: &str, kind: &str) -> Option<String> {
         self.kinds.named(api_version, kind).map(|kind| kind.resource())

@@ -172,12 +172,16 @@ impl ApiServer {
     /// Gives new definitions their conditions, and empties those that are being deleted. Whether there was anything to do.
     pub(super) fn settle_definitions(&mut self) -> bool {
         let mut busy = false;
-        let all: Vec<(String, Value)> =
-            self.all(DEFINITIONS).map(|(_, name, object)| (name.to_owned(), object.clone())).collect();
-        for (name, definition) in all {
+        // Only those are copied with which there is something to do: they are long.
+        let unsettled = self.all(DEFINITIONS).filter(|(.., definition)| {
+            deleting(definition) || definition["status"]["conditions"].as_array().is_none_or(Vec::is_empty)
+        });
+        let unsettled: Vec<(String, Value)> =
+            unsettled.map(|(_, name, definition)| (name.to_owned(), definition.clone())).collect();
+        for (name, definition) in unsettled {
             if deleting(&definition) {
                 busy |= self.empty_definition(&name, &definition);
-            } else if definition["status"]["conditions"].as_array().is_none_or(Vec::is_empty) {
+            } else {
                 self.establish(&name, &definition);
                 busy = true;
             }

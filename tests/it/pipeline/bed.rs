@@ -87,7 +87,12 @@ pub(super) struct Bed {
     _ground: Runtime,
     kubeconfig: Option<PathBuf>,
     files: TempDir,
+    /// How often it has begun anew.
+    case: usize,
 }
+
+/// What a bed can begin at again: its world, and the text of what is deployed.
+pub(super) struct Saved(World, String);
 
 impl Bed {
     pub(super) fn new() -> Self {
@@ -139,7 +144,8 @@ impl Bed {
     fn on(platform: &str, files: &[(&str, &str)]) -> Self {
         let vault = vec!["ephemeral-clusters/pr-shop-42/secrets".to_owned()];
         crypto();
-        let given = Given { head: sha('a'), vault, ..Given::default() };
+        let images = vec![("shop".to_owned(), "at-hand".to_owned())];
+        let given = Given { head: sha('a'), vault, images, ..Given::default() };
         let mut world = World::example(&Credentials::default(), &given).unwrap();
         // The shell tool leaves it like this, too.
         world.vault.put(&format!("{ROOT}/ip-allocations"), serde_json::Map::new());
@@ -156,7 +162,7 @@ impl Bed {
         served.play(Pace::AT_ONCE);
         served.gate.invariant(super::invariants::no_address_twice);
         let (settings, files) = settings(platform, files);
-        Self { served, clock, settings, kubeconfig: None, resting, _ground: ground, files }
+        Self { served, clock, settings, kubeconfig: None, resting, _ground: ground, files, case: 0 }
     }
 
     /// Where an environment stands already.
@@ -173,6 +179,29 @@ impl Bed {
     /// In the checkout.
     pub(super) fn writes(&self, name: &str, text: &str) {
         std::fs::write(self.files.path().join(name), text).unwrap();
+    }
+
+    /// What the checkout deploys.
+    fn app(&self) -> PathBuf {
+        self.files.path().join("app.yaml")
+    }
+
+    pub(super) fn save(&self) -> Saved {
+        Saved(self.world().clone(), std::fs::read_to_string(self.app()).unwrap())
+    }
+
+    /// At what was saved, with no rule, and with a clock and runs of its own.
+    pub(super) fn begin_at(&mut self, Saved(world, app): &Saved) {
+        self.case += 1;
+        self.clock = Clock::stepped(world.now());
+        self.served.begin_at(world.clone());
+        self.served.gate.invariant(super::invariants::no_address_twice);
+        std::fs::write(self.app(), app).unwrap();
+    }
+
+    /// Who has run in a case before is dead.
+    fn called(&self, run: &str) -> String {
+        if self.case == 0 { run.to_owned() } else { format!("{run}-{}", self.case) }
     }
 
     pub(super) fn pass(&self, seconds: u32) {
@@ -237,6 +266,19 @@ impl Bed {
         self.world().vault.put(&path, document(serde_json::to_value(&claim).unwrap()));
     }
 
+    /// What berth keeps of it.
+    pub(super) fn claim(&self) -> Claim {
+        let path = format!("{ROOT}/{}/claim", holder().name());
+        let document = self.world().vault.document(&path).cloned().unwrap();
+        serde_json::from_value(document.into()).unwrap()
+    }
+
+    /// Whether this binary can remove what was made so.
+    pub(super) fn knows_provider(&self, removal: &Removal) -> bool {
+        let runtime = self.resting.process("asks");
+        runtime.block_on(async { self.engine("asks").providers.of(removal).await.is_ok() })
+    }
+
     /// As somebody else's external-dns does.
     pub(super) fn publish(&self, name: &str, address: &str) {
         self.world().zone.publish(record(name, address));
@@ -284,6 +326,7 @@ impl Bed {
     }
 
     fn process(&self, run: &str, occasion: Occasion, times: usize) -> Option<Report> {
+        let run = &self.called(run);
         let runtime = self.resting.process(run);
         let report = runtime.block_on(async {
             let engine = self.engine(run);
@@ -327,6 +370,7 @@ impl Bed {
         mode: Mode,
         change: impl FnOnce(&mut Sweeper),
     ) -> anyhow::Result<Sweep> {
+        let run = &self.called(run);
         let runtime = self.resting.process(run);
         let swept = runtime.block_on(async {
             let mut sweeper = assemble::sweeping(&self.settings, self.outside(run)).unwrap();
@@ -382,7 +426,7 @@ impl Bed {
                 registries: Some(Arc::new(self.registries(run))),
                 surroundings: Surroundings::of(|_| None),
                 shown: Shown::Plain(Arc::new(|_| {})),
-                rehearsed: None,
+                rehearsed: Some(self.served.address(Server::App)),
                 clock: self.clock.clone(),
             },
         }

@@ -1,14 +1,28 @@
 //! A world as text, by which two endings are compared: all but what tells one run, life or moment from another.
 //!
-//! It drops uid, version, generation, run and times, and nothing else of what is; and what has been: that a run was killed
-//! may stand in a history.
+//! It drops uid, version, generation, run and times, what controllers name by chance, and nothing else of what is; and what
+//! has been: that a run was killed may stand in a history.
 
 use berth::rehearsal::World;
 use regex::Regex;
 use serde_json::{Map, Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 pub(super) fn of(world: &World) -> String {
-    let mut all = Map::new();
+    let parts = parts(world).into_iter().map(|(name, part)| format!("{name}: {part}\n"));
+    parts.collect()
+}
+
+/// The same, part by part: each document and each object by its name.
+pub(super) fn parts(world: &World) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    let mut put = |name: String, part: &Value| {
+        let text = |text: &str| OF_PLAYERS.replace_all(text, "#").into_owned();
+        all.insert(text(&name), text(&format!("{part:#}")));
+    };
     for path in world.vault.paths() {
         // How long it took.
         if path.ends_with("/berth/measured") {
@@ -22,40 +36,32 @@ pub(super) fn of(world: &World) -> String {
             document.remove("lives");
         }
         if !document.is_empty() || !path.ends_with("/history") {
-            all.insert(format!("vault {path}"), plain(&Value::Object(document)));
+            put(format!("vault {path}"), &plain(&Value::Object(document)));
         }
     }
     for (server, cluster) in [("management", &world.kubernetes), ("environment", &world.environment)] {
-        for object in cluster.objects() {
+        for (resource, object) in cluster.stored().filter(|(resource, _)| !LEFT_OUT.contains(resource)) {
             let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-            let kind = object["kind"].as_str().unwrap_or_default();
-            // Nobody changes them, and they are long.
-            if kind == "CustomResourceDefinition" {
-                continue;
-            }
-            let key = format!("{server} {kind} {}/{}", text("namespace"), text("name"));
-            let mut object = plain(&object);
+            let name = format!("{server} {resource} {}/{}", text("namespace"), text("name"));
+            let mut object = plain(object);
             // Made of uids and of this world's port.
-            if kind == "Secret"
+            if resource == "secrets"
                 && ["-kubeconfig", "-token", "/vault-token", "argocd/berth-pr-shop-42"]
                     .iter()
-                    .any(|end| key.ends_with(end))
+                    .any(|end| name.ends_with(end))
             {
                 object["data"] = json!("of this world");
                 object["metadata"]["annotations"] = Value::Null;
             }
-            all.insert(key, object);
+            put(name, &object);
         }
     }
     let tokens: Vec<Value> = world.vault.made_tokens().map(|(_, told)| told.clone()).collect();
-    all.insert("tokens".to_owned(), tokens.into());
+    put("tokens".to_owned(), &tokens.into());
     let records: Vec<Value> =
         world.zone.records().iter().map(|record| json!(format!("{record:?}"))).collect();
-    all.insert("records".to_owned(), records.into());
-    let text = format!("{:#}", Value::Object(all));
-    // What players name after uids, and where Proxmox puts its machines.
-    let names = Regex::new(r"-cp-[a-z0-9]{5}\b|proxmox://[0-9a-f-]+|127\.0\.0\.1:[0-9]+").unwrap();
-    names.replace_all(&text, "#").into_owned()
+    put("records".to_owned(), &records.into());
+    all
 }
 
 /// No life is told twice, and none that still goes on.
@@ -77,17 +83,47 @@ fn freeing(world: &World) -> bool {
     claim.is_some_and(|claim| claim.get("state").is_some_and(|state| state["is"] == "freeing"))
 }
 
+/// Definitions nobody changes, and they are long. What controllers make of what is compared has names and addresses by chance.
+const LEFT_OUT: [&str; 3] = ["customresourcedefinitions.apiextensions.k8s.io", "pods", "events"];
+
+/// What players name after uids, and where Proxmox puts its machines.
+static OF_PLAYERS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"-cp-[a-z0-9]{5}\b|proxmox://[0-9a-f-]+|127\.0\.0\.1:[0-9]+").unwrap());
+
 /// Tells the lines that are in one alone.
 #[track_caller]
 pub(super) fn same(one: &str, other: &str, what: &str) {
-    let only = |a: &str, b: &str| {
-        let b: Vec<&str> = b.lines().collect();
-        a.lines().filter(|line| !b.contains(line)).collect::<Vec<_>>().join("\n")
-    };
     assert!(one == other, "{what}: only here:\n{}\nonly there:\n{}", only(one, other), only(other, one));
 }
 
-const DROPPED: [&str; 27] = [
+/// Each part is as it would be if all had come to its end, or as if what was cut short had never begun; if not, how it differs.
+pub(super) fn as_whole_or_never(
+    ended: &BTreeMap<String, String>,
+    whole: &BTreeMap<String, String>,
+    never: &BTreeMap<String, String>,
+) -> Result<(), String> {
+    let names: BTreeSet<&String> = ended.keys().chain(whole.keys()).chain(never.keys()).collect();
+    let text = |part: Option<&String>| part.map_or_else(|| "nothing".to_owned(), String::clone);
+    let differs = names.into_iter().find(|name| {
+        let (is, may, might) = (ended.get(*name), whole.get(*name), never.get(*name));
+        is != may && is != might
+    });
+    match differs {
+        None => Ok(()),
+        Some(name) => {
+            let (is, may) = (text(ended.get(name)), text(whole.get(name)));
+            Err(format!("{name}: only here:\n{}\nonly there:\n{}", only(&is, &may), only(&may, &is)))
+        }
+    }
+}
+
+/// The lines that are in one alone.
+fn only(one: &str, other: &str) -> String {
+    let other: Vec<&str> = other.lines().collect();
+    one.lines().filter(|line| !other.contains(line)).collect::<Vec<_>>().join("\n")
+}
+
+const DROPPED: [&str; 28] = [
     "uid",
     "resourceVersion",
     "generation",
@@ -114,6 +150,7 @@ const DROPPED: [&str; 27] = [
     "accessor",
     "at",
     "took",
+    "phases",
     "millis",
 ];
 
@@ -125,6 +162,7 @@ fn plain(value: &Value) -> Value {
             Value::Object(fields.map(|(key, value)| (key.clone(), plain(value))).collect())
         }
         Value::Array(list) => list.iter().map(plain).collect(),
+        Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => json!("some time"),
         other => other.clone(),
     }
 }

@@ -1,118 +1,90 @@
-//! A process dies at its k-th mutating request, for every k: before it lands, or after it landed and before the answer. The
-//! same event again ends in the same world as a run that was never killed.
+//! A process dies at any of its requests that may change something, before that lands, or after it landed and before the answer.
+//! Whatever follows then, the world ends as if nobody had died.
+//!
+//! Of what may follow each death is followed by one, in turn; `tests/run deep` takes them all.
 
 use super::{
-    bed::{Bed, sha},
-    canonical::same,
+    lives::{Act, After, LIVES},
+    scene::{Due, Scene, Spot, mutates, spots},
 };
-use berth::{domain::intent::Occasion, rehearsal::gate::Verdict};
+use crate::depth::deep;
+use berth::rehearsal::gate::Verdict;
+use serde_json::json;
+use std::sync::atomic::Ordering::Relaxed;
 
-/// A token that was made and not written down lives no longer.
-const MINUTES: u32 = 301;
-
-pub(super) fn kill_at(bed: &Bed, k: usize, how: &Verdict) {
-    let (how, mut count) = (how.clone(), 0);
-    bed.served.gate.rule(move |request| {
-        count += usize::from(request.mutates());
-        if request.mutates() && count == k { how.clone() } else { Verdict::Pass }
-    });
-}
-
-fn clean(begin: fn() -> Bed, end: bool) -> String {
-    let bed = begin();
-    bed.up("clean");
-    bed.pass(MINUTES);
-    if end {
-        bed.end();
-    }
-    bed.unbroken();
-    bed.canonical()
-}
-
-#[test]
-fn killed_at_any_request_of_an_up_the_next_event_ends_in_the_same_world() {
-    up_killed(Bed::new, &["the same event", "a push", "a close"]);
-}
-
-#[test]
-fn killed_while_it_binds_its_role_or_hands_over_the_next_event_ends_in_the_same_world() {
-    up_killed(Bed::entitled, &["the same event", "a close"]);
-}
-
-#[test]
-fn killed_at_any_request_of_a_down_the_next_event_finishes_it() {
-    down_killed(Bed::new);
-}
-
-#[test]
-fn killed_while_it_takes_back_what_was_handed_over_the_next_event_finishes_it() {
-    down_killed(Bed::entitled);
-}
-
-fn up_killed(begin: fn() -> Bed, then: &[&str]) {
-    let (stands, gone) = (clean(begin, false), clean(begin, true));
-    let mut cases = 0;
-    for how in [Verdict::DieBefore, Verdict::DieAfter] {
-        for k in 1.. {
-            let mut killed = false;
-            for then in then {
-                let what = format!("{how:?} at request {k}, then {then}");
-                let bed = begin();
-                kill_at(&bed, k, &how);
-                killed = bed.run("dies", Occasion::Event).is_none();
-                bed.served.gate.open();
-                match *then {
-                    "the same event" => {
-                        bed.up("again");
-                        bed.pass(MINUTES);
-                        same(&bed.canonical(), &stands, &what);
+/// In every life.
+fn killed_in(act: Act) {
+    let (mut cases, mut all, mut deaths) = (0, 0, 0);
+    for life in &LIVES {
+        let mut scene = Scene::new(life, act);
+        let spots: Vec<Spot> =
+            spots(&scene.requests().0).into_iter().filter(|spot| mutates(&spot.line)).collect();
+        let dues: Vec<Due> = act.afters().iter().map(|after| scene.due(*after)).collect();
+        all += spots.len() * 2 * dues.len();
+        for (at, spot) in spots.iter().enumerate() {
+            for (how, verdict) in [Verdict::DieBefore, Verdict::DieAfter].iter().enumerate() {
+                for (which, due) in dues.iter().enumerate() {
+                    if !deep() && which != (at + how) % dues.len() {
+                        continue;
                     }
-                    "a push" => {
-                        bed.push('b');
-                        bed.up("again");
-                        assert_eq!(bed.deployed(), Some(sha('b')), "{what}");
+                    let death = spot.befall(scene.again(), verdict);
+                    act.go(&scene.bed, "dies");
+                    scene.bed.served.gate.open();
+                    let ended = scene.ending(due.after);
+                    if let Err(why) = due.is(&ended, &scene.bed) {
+                        let (name, after, log) = (life.name, due.after, scene.bed.log());
+                        panic!("{name}, {act:?}: {verdict:?} at {spot}, then {after:?}: {why}\n{log}");
                     }
-                    _ => {}
+                    cases += 1;
+                    deaths += death.load(Relaxed);
                 }
-                bed.end();
-                same(&bed.canonical(), &gone, &what);
-                bed.unbroken();
-                cases += 1;
-            }
-            if !killed {
-                assert!(k > 12, "an up has more than {k} mutating requests");
-                break;
             }
         }
     }
-    println!("{cases} cases");
+    println!("{act:?}, in {} lives: {cases} of {all} cases, {deaths} deaths", LIVES.len());
+    assert!(deaths * 20 >= cases * 19, "of {cases} only {deaths} came to where they should die");
 }
 
-fn down_killed(begin: fn() -> Bed) {
-    let gone = clean(begin, true);
-    let mut cases = 0;
-    for how in [Verdict::DieBefore, Verdict::DieAfter] {
-        for k in 1.. {
-            let what = format!("{how:?} at request {k}");
-            let bed = begin();
-            bed.up("up");
-            bed.close();
-            kill_at(&bed, k, &how);
-            let first = bed.run_beside("dies", Occasion::Event);
-            bed.pass(601);
-            let second = bed.run_beside("dies", Occasion::Sweep);
-            bed.served.gate.open();
-            bed.run_beside("again", Occasion::Event);
-            bed.pass(601);
-            bed.run_beside("freed", Occasion::Sweep);
-            same(&bed.canonical(), &gone, &what);
-            bed.unbroken();
-            cases += 1;
-            if first.is_some() && second.is_some() {
-                assert!(k > 7, "a down has more than {k} mutating requests");
-                break;
+#[test]
+fn killed_at_any_request_of_an_up_the_world_ends_as_if_it_had_not_been() {
+    killed_in(Act::Up);
+}
+
+#[test]
+fn killed_at_any_request_after_a_push_the_world_ends_as_if_it_had_not_been() {
+    killed_in(Act::Push);
+}
+
+#[test]
+fn killed_at_any_request_of_a_down_the_world_ends_as_if_it_had_not_been() {
+    killed_in(Act::Down);
+}
+
+#[test]
+fn killed_at_any_request_after_a_reopening_the_world_ends_as_if_it_had_not_been() {
+    killed_in(Act::Reopened);
+    killed_in(Act::Revived);
+}
+
+#[test]
+fn what_the_next_run_would_leave_behind_is_noticed() {
+    let mut scene = Scene::new(&LIVES[0], Act::Down);
+    let due = scene.due(After::SameEvent);
+    let dies = Spot::first("POST vault /v1/kv/data/ephemeral-clusters/ip-allocations");
+    let mut ends = |leaks: bool| {
+        dies.befall(scene.again(), &Verdict::DieBefore);
+        scene.act.go(&scene.bed, "dies");
+        scene.bed.served.gate.open();
+        scene.bed.served.gate.alter(move |request| {
+            let is_pool = request.path.last().is_some_and(|last| last == "ip-allocations");
+            if leaks && request.mutates() && is_pool {
+                request.body["data"]["192.168.1.140"] = json!("pr-shop-42");
             }
-        }
-    }
-    println!("{cases} cases");
+        });
+        let ended = scene.ending(due.after);
+        due.is(&ended, &scene.bed)
+    };
+    assert_eq!(ends(false), Ok(()));
+    let leaked = ends(true).unwrap_err();
+    assert!(leaked.contains("192.168.1.140"), "{leaked}");
 }

@@ -2,7 +2,7 @@
 
 use super::{
     bed::{Bed, holder},
-    crash::kill_at,
+    lives::kill_at,
 };
 use crate::bed::ROOT;
 use berth::{

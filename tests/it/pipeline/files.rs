@@ -52,6 +52,91 @@ metadata: {name: shop}
 spec: {endpoints: [{dnsName: \"${HOST}\", recordType: A, recordTTL: 300, targets: [\"${ADDRESS}\"]}]}
 ";
 
+/// What has something for each step to do.
+pub(super) const WHOLE: &str = "\
+version: 1
+deploy: {manifests: app.yaml, images: {shop: \"harbor.example.com/shop:at-hand\"}}
+health: {url: \"${URL}/healthz\"}
+tests: {job: tests.yaml}
+";
+
+pub(super) const AT_WORK: &str = "\
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: shop, image: shop}]}
+";
+
+pub(super) const OPERATORS: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: caches.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: caches, singular: cache, kind: Cache, listKind: CacheList}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: caches}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: caches, namespace: caches}
+spec:
+  selector: {matchLabels: {app: caches}}
+  template:
+    metadata: {labels: {app: caches}}
+    spec: {containers: [{name: caches, image: harbor.example.com/caches}]}
+";
+
+pub(super) const RESOURCES: &str = "\
+apiVersion: example.com/v1
+kind: Cache
+metadata: {name: shop}
+";
+
+pub(super) const TESTS: &str = "\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: shop-tests}
+spec:
+  backoffLimit: 0
+  template:
+    metadata:
+      annotations:
+        play.berth.dev/log: |
+          -----BEGIN JUNIT-----
+          <testsuite name=\"cart\"><testcase name=\"cart adds an item\"/></testsuite>
+          -----END JUNIT-----
+    spec:
+      restartPolicy: Never
+      containers: [{name: cypress, image: \"harbor.example.com/shop-tests:${HEAD_SHA}\"}]
+";
+
+/// What the first commit alone has.
+pub(super) const MORE: &str = "\
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: dropped}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: dropped, namespace: elsewhere}
+spec: {defaultBackend: {service: {name: shop, port: {number: 80}}}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: elsewhere}
+";
+
 /// With the files that they name: those must live as long.
 pub(super) fn settings(platform: &str, files: &[(&str, &str)]) -> (Settings, TempDir) {
     let directory = tempfile::tempdir().unwrap();

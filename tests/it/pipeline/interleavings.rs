@@ -1,4 +1,4 @@
-//! Two processes at once, their requests let through one at a time in an order that a seed picks, while the pull request is
+//! Two processes and a sweep at once, their requests let through one at a time in an order that a seed picks, while the pull request is
 //! pushed to, closed, reopened: what stands at the end is what it says.
 
 use super::{
@@ -25,16 +25,27 @@ const STEPS: u64 = 110;
 /// A run that rests for so long waits for the world, not for a request of its own to arrive.
 const MOMENT: Duration = Duration::from_millis(5);
 
-fn at_once(bed: &Bed, seed: u64, happenings: Vec<Happening>) -> [Report; 2] {
-    let (runs, resting) = (["one", "two"], bed.resting.clone());
+/// Two that something has happened to, and the sweep.
+const THREE: [(&str, Occasion); 3] =
+    [("one", Occasion::Event), ("two", Occasion::Event), ("sweep", Occasion::Sweep)];
+/// Without it.
+const TWO: [(&str, Occasion); 2] = [("one", Occasion::Event), ("two", Occasion::Event)];
+
+fn at_once<const N: usize>(
+    bed: &Bed,
+    seed: u64,
+    runs: [(&str, Occasion); N],
+    happenings: Vec<Happening>,
+) -> [Report; N] {
+    let resting = bed.resting.clone();
     let absent = Absent::AtRest(MOMENT, Box::new(move |run| resting.has(run)));
-    let turns = Seeded::new(seed, &runs, STEPS, happenings, absent);
+    let turns = Seeded::new(seed, &runs.map(|(run, _)| run), STEPS, happenings, absent);
     bed.served.gate.schedule(turns.clone());
     let reports = std::thread::scope(|scope| {
-        let threads = runs.map(|run| {
+        let threads = runs.map(|(run, occasion)| {
             let turns = turns.clone();
             scope.spawn(move || {
-                let report = bed.run_beside(run, Occasion::Event);
+                let report = bed.run_beside(run, occasion);
                 turns.ended(run);
                 report.unwrap()
             })
@@ -45,7 +56,7 @@ fn at_once(bed: &Bed, seed: u64, happenings: Vec<Happening>) -> [Report; 2] {
     reports
 }
 
-fn outcomes(reports: &[Report; 2]) -> String {
+fn outcomes<const N: usize>(reports: &[Report; N]) -> String {
     format!("{:?}", reports.each_ref().map(|report| &report.outcome))
 }
 
@@ -87,12 +98,13 @@ fn gone() -> String {
 }
 
 #[test]
-fn pushed_to_while_two_runs_are_at_it_the_newer_commit_is_what_runs_and_nothing_was_provisioned_twice() {
+fn pushed_to_while_two_runs_and_a_sweep_are_at_it_the_newer_commit_is_what_runs_and_nothing_was_provisioned_twice()
+ {
     let mut all = BTreeSet::new();
     for seed in 1..=seeds() {
         let bed = Bed::new();
         bed.served.gate.invariant(super::invariants::provisioned_once());
-        let both = outcomes(&at_once(&bed, seed, vec![pushed(&bed, 'b')]));
+        let both = outcomes(&at_once(&bed, seed, THREE, vec![pushed(&bed, 'b')]));
         let what = format!("seed {seed}: {both}\n{}", bed.log());
         // The push has an event of its own.
         let last = bed.run("last", Occasion::Event).unwrap();
@@ -109,7 +121,7 @@ fn closed_while_it_comes_up_nothing_is_left_in_the_end() {
     let gone = gone();
     for seed in 1..=seeds() {
         let bed = Bed::new();
-        let both = outcomes(&at_once(&bed, seed, vec![closed(&bed)]));
+        let both = outcomes(&at_once(&bed, seed, THREE, vec![closed(&bed)]));
         let what = format!("seed {seed}: {both}\n{}", bed.log());
         end(&bed);
         same(&bed.canonical(), &gone, &what);
@@ -124,7 +136,7 @@ fn reopened_while_it_goes_down_it_stands_in_the_end_and_closed_again_it_goes_wit
     for seed in 1..=seeds() {
         let bed = Bed::standing();
         close(&bed.served);
-        let both = outcomes(&at_once(&bed, seed, vec![reopened(&bed)]));
+        let both = outcomes(&at_once(&bed, seed, THREE, vec![reopened(&bed)]));
         let what = format!("seed {seed}: {both}\n{}", bed.log());
         let last = bed.run_beside("last", Occasion::Event).unwrap();
         assert_eq!(last.outcome, Some(Outcome::Ready), "{what}");
@@ -145,7 +157,7 @@ fn runs_what_it_says(seed: u64, prepare: impl FnOnce(&Bed)) -> Result<(), String
     bed.up("earlier");
     push(&bed.served, 'b');
     prepare(&bed);
-    let both = at_once(&bed, seed, vec![pushed(&bed, 'c')]);
+    let both = at_once(&bed, seed, TWO, vec![pushed(&bed, 'c')]);
     let ready = both.iter().filter(|report| report.outcome == Some(Outcome::Ready));
     let Some(last) = ready.max_by_key(|report| report.generation) else {
         return Err(format!("seed {seed}: none is ready: {}\n{}", outcomes(&both), bed.log()));

@@ -2,29 +2,9 @@
 
 use super::{
     bed::Bed,
-    canonical::same,
-    crash::kill_at,
-    files::{APP, MANIFESTS},
+    files::{APP, MANIFESTS, MORE},
 };
-use berth::{domain::intent::Occasion, rehearsal::gate::Verdict};
 use serde_json::{Value, json};
-
-/// What the first commit has beside the rest.
-const MORE: &str = "\
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: dropped}
----
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {name: dropped, namespace: elsewhere}
-spec: {defaultBackend: {service: {name: shop, port: {number: 80}}}}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: elsewhere}
-";
 
 /// Two commits, the second of which has less than the first; the first one stands.
 fn lessened() -> Bed {
@@ -81,28 +61,4 @@ fn what_a_commit_no_longer_has_is_gone_when_it_is_at_work_and_what_others_made_s
     let deletes = bed.served.gate.log().iter().filter(|line| line.starts_with("third DELETE")).count();
     assert_eq!(deletes, 0, "{}", bed.log());
     bed.unbroken();
-}
-
-#[test]
-fn killed_at_any_request_of_such_an_up_the_next_event_ends_in_the_same_world() {
-    let clean = {
-        let bed = lessened();
-        bed.up("clean");
-        bed.canonical()
-    };
-    for how in [Verdict::DieBefore, Verdict::DieAfter] {
-        for k in 1.. {
-            let bed = lessened();
-            kill_at(&bed, k, &how);
-            let killed = bed.run("dies", Occasion::Event).is_none();
-            bed.served.gate.open();
-            bed.up("again");
-            same(&bed.canonical(), &clean, &format!("{how:?} at request {k}"));
-            bed.unbroken();
-            if !killed {
-                assert!(k > 12, "such an up has more than {k} mutating requests");
-                break;
-            }
-        }
-    }
 }
