@@ -46,7 +46,7 @@ impl Leads {
                 "the pull request is read, and gets what it wants now: an environment at its head, or its grace, or nothing"
             }
             Leads::LookIfKnown => {
-                "the same, if `filter`, `skip` or `github.approval-label` names the label, or no run has judged the commit yet"
+                "the same, if `filter`, `skip`, `github.approval-label` or `github.extend-label` names the label, or no run has judged the commit yet"
             }
             Leads::LookIfMoved => "the same, if it goes into another branch now",
             Leads::Group => {
@@ -56,7 +56,7 @@ impl Leads {
             Leads::Down => "its grace if that pull request is closed; if it is open, its removal at once",
             Leads::Asked => "one of the two, as `berth.command` of its payload says",
             Leads::Command => "the command in it, if who speaks may write there: answered by a reaction",
-            Leads::Sweep => "every claim is looked at: expired, past its grace, closed unheard, stuck",
+            Leads::Sweep => "`berth sweep`: what is past its time goes, what is stuck is brought on, who waits is called",
             Leads::ByHand => "what the inputs `command` and `environment` say",
         }
     }
