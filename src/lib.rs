@@ -151,7 +151,8 @@ fn answer(cli: Cli, environment: &Environment) -> Result<Answer> {
             Verb::Down { environment: which, now } => {
                 let occasion = if *now { Occasion::DownNow } else { Occasion::Event };
                 on_environment(&cli, environment, output, which, occasion, |_, _, _| {
-                    Ok(Arc::new(Said::new(Wanted::Down)))
+                    // It may be open: the sweep, which sees that, is not to bring it back.
+                    Ok(Arc::new(Said::new(Wanted::LeftOut)))
                 })
                 .await
             }

@@ -12,6 +12,7 @@
 //! Must never: make a version up; take an error for absence.
 
 pub mod claims;
+pub mod installation;
 
 use crate::domain::names::EnvironmentName;
 use anyhow::Result;
@@ -54,6 +55,8 @@ pub enum Key {
     Sweep,
     /// How long removals took and environments lived.
     Measured,
+    /// Which installation this is.
+    Installation,
 }
 
 /// Whether a document may be read by whoever may look at the store's plain part.
@@ -70,9 +73,13 @@ impl Key {
     pub fn sensitivity(&self) -> Sensitivity {
         match self {
             Key::Kubeconfig(_) => Sensitivity::Secret,
-            Key::Pool | Key::Claim(_) | Key::Token(_) | Key::History(_) | Key::Sweep | Key::Measured => {
-                Sensitivity::Plain
-            }
+            Key::Pool
+            | Key::Claim(_)
+            | Key::Token(_)
+            | Key::History(_)
+            | Key::Sweep
+            | Key::Measured
+            | Key::Installation => Sensitivity::Plain,
         }
     }
     /// Relative to the store's root.
@@ -85,6 +92,7 @@ impl Key {
             Key::History(name) => format!("{name}/history"),
             Key::Sweep => "berth/sweep".to_owned(),
             Key::Measured => "berth/measured".to_owned(),
+            Key::Installation => "berth/installation".to_owned(),
         }
     }
 }

@@ -57,6 +57,12 @@ pub struct Claim {
     /// It goes although its pull request is open: a filter, or an approval that was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     left_out: bool,
+    /// How often somebody was called to bring it up, since it was taken last.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    nudged: u8,
+    /// Which taking was to bring it up last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    brought_by: Option<Generation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reported: Option<Reported>,
     created: Timestamp,
@@ -153,6 +159,11 @@ fn add<T: Clone + PartialEq>(known: &mut Vec<T>, more: &[T]) {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
 impl Claim {
     /// For a holder that has none.
     pub fn first(
@@ -177,6 +188,8 @@ impl Claim {
             head,
             by_hand: false,
             left_out: false,
+            nudged: 0,
+            brought_by: None,
             reported: None,
             created: now,
             expires: now.saturating_add(life).unwrap_or(Timestamp::MAX),
@@ -250,6 +263,16 @@ impl Claim {
     pub fn reported(&self) -> Option<&Reported> {
         self.reported.as_ref()
     }
+    /// What whoever was to bring it up last has told of it; `None`: nothing yet.
+    pub fn outcome(&self) -> Option<&Reported> {
+        let is_of_now =
+            |told: &&Reported| told.head == self.head && self.brought_by.is_none_or(|by| told.by >= by);
+        self.reported.as_ref().filter(is_of_now)
+    }
+    /// How often somebody was called to bring it up.
+    pub fn nudged(&self) -> u8 {
+        self.nudged
+    }
     /// Since when there is one.
     pub fn created(&self) -> Timestamp {
         self.created
@@ -257,6 +280,13 @@ impl Claim {
     /// When its time is over.
     pub fn expires(&self) -> Timestamp {
         self.expires
+    }
+    /// Whether it goes whatever its holder wants: its time is over, or it goes already.
+    pub fn goes_anyhow(&self, now: Timestamp) -> bool {
+        match self.state {
+            State::Waiting { .. } | State::Held { .. } => self.expires <= now,
+            State::Draining { .. } | State::Cooling { .. } | State::Freeing { .. } => true,
+        }
     }
     /// Whether people were warned of that.
     pub fn is_warned(&self) -> bool {
@@ -294,11 +324,11 @@ impl Claim {
         if let State::Waiting { called, .. } = &mut state {
             *called = None;
         }
-        Self { run, generation: self.generation.next(), taken: now, state, ..self.clone() }
+        Self { run, generation: self.generation.next(), taken: now, state, nudged: 0, ..self.clone() }
     }
-    /// By this job; by none, it keeps the one that it has.
+    /// By this job, or by none.
     pub fn by(self, job: Option<Job>) -> Self {
-        Self { job: job.or(self.job), ..self }
+        Self { job, ..self }
     }
     /// With its place there; what has one keeps it.
     pub fn at(self, place: Option<PlaceName>) -> Self {
@@ -321,14 +351,18 @@ impl Claim {
     pub fn warned(self) -> Self {
         Self { warned: Some(self.expires), ..self }
     }
-    /// With what may be written there in whoever's hands it is: the end of life, the warning of it, and the call.
+    /// Having called somebody to bring it up.
+    pub fn nudging(self) -> Self {
+        Self { nudged: self.nudged.saturating_add(1), ..self }
+    }
+    /// With what may be written there in whoever's hands it is: the end of life, the warning of it, and calls.
     pub fn annotated_as(mut self, other: &Self) -> Self {
         if let (State::Waiting { called, .. }, State::Waiting { called: there, .. }) =
             (&mut self.state, &other.state)
         {
             *called = *there;
         }
-        Self { expires: other.expires, warned: other.warned, ..self }
+        Self { expires: other.expires, warned: other.warned, nudged: other.nudged, ..self }
     }
     /// Having seen this gone. What is seen once more keeps its first sighting.
     pub fn without(mut self, gone: impl IntoIterator<Item = Gone>) -> Self {
@@ -359,6 +393,10 @@ impl Claim {
     /// Asked for by hand.
     pub fn asked_for(self) -> Self {
         Self { by_hand: true, ..self }
+    }
+    /// This very taking brings it up.
+    pub fn brought_up(self) -> Self {
+        Self { brought_by: Some(self.generation), ..self }
     }
     /// Having told people.
     pub fn reporting(self, reported: Reported) -> Self {

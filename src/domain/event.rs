@@ -56,7 +56,9 @@ impl Leads {
             Leads::Down => "its grace if that pull request is closed; if it is open, its removal at once",
             Leads::Asked => "one of the two, as `berth.command` of its payload says",
             Leads::Command => "the command in it, if who speaks may write there: answered by a reaction",
-            Leads::Sweep => "`berth sweep`: what is past its time goes, what is stuck is brought on, who waits is called",
+            Leads::Sweep => {
+                "`berth sweep`: what is past its time goes, what is stuck is brought on, who waits is called"
+            }
             Leads::ByHand => "what the inputs `command` and `environment` say",
         }
     }

@@ -130,9 +130,9 @@ pub fn decide(
         other => other,
     };
     let is_left_out = wanted == Wanted::LeftOut;
+    let ours = claim.taken(ids.run, now).leaving_out(is_left_out);
     // Whoever sweeps works for nobody: run once more, its job would bring nobody up.
-    let job = terms.job.clone().filter(|_| occasion != Occasion::Sweep);
-    let ours = claim.taken(ids.run, now).by(job).leaving_out(is_left_out);
+    let ours = if occasion == Occasion::Sweep { ours } else { ours.by(terms.job.clone()) };
     let expired = claim.expires() <= now;
     Ok(match (occasion, wanted) {
         (Occasion::Event | Occasion::UpNow, Wanted::Up(head)) => {

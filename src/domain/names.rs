@@ -116,11 +116,24 @@ word!(
     is_label
 );
 word!(
-    /// Tells one life of a claim from the next under the same name.
+    /// Tells one life of a claim from the next under the same name. It begins with the installation that it is of.
     ClaimUid,
     "claim uid",
     "1 to 63 of a-z, 0-9 and '-'",
     is_label
+);
+impl ClaimUid {
+    /// Whether a claim of this installation bears it.
+    pub fn is_of(&self, installation: &Installation) -> bool {
+        self.as_ref().strip_prefix(installation.as_ref()).is_some_and(|rest| rest.starts_with('-'))
+    }
+}
+word!(
+    /// Tells the claims of one store from those of another.
+    Installation,
+    "installation",
+    "8 lower-case hex digits",
+    |text| text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 );
 word!(
     /// The id that the reserving system gave a reservation.

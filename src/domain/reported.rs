@@ -36,6 +36,13 @@ pub struct Reported {
     pub phases: Vec<Told>,
 }
 
+impl Reported {
+    /// Whether the environment was seen to stand, whatever its tests came to.
+    pub fn stood(&self) -> bool {
+        ["ready", "awaiting-tests", "tests-failed"].contains(&self.outcome.as_str())
+    }
+}
+
 /// How many tests passed and failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {

@@ -8,7 +8,7 @@ use super::{
     claim::{Claim, Elsewhere, ProviderKind, State},
     holder::Holder,
     intent::{Ids, Intent, Occasion, Terms, Then, Wanted, Why, decide},
-    names::{ContextName, EnvironmentName},
+    names::{ClaimUid, ContextName, EnvironmentName},
     swept::{Blown, Mark, Swept},
     time::{moment, span},
 };
@@ -19,6 +19,8 @@ use std::{
     net::Ipv4Addr,
 };
 
+/// So many environments of others are told by name.
+const TOLD: usize = 10;
 /// Two sweeps that are to agree are at least so far apart.
 const APART: SignedDuration = SignedDuration::from_mins(10);
 
@@ -29,6 +31,8 @@ pub struct Trace {
     pub name: EnvironmentName,
     /// For whom that is, if it says so.
     pub holder: Option<Holder>,
+    /// Of which of its lives, if it says so.
+    pub life: Option<ClaimUid>,
     /// What it is called, for people.
     pub what: String,
     /// Tells it from another of the same name.
@@ -50,6 +54,8 @@ pub struct Found {
     pub traces: Vec<Trace>,
     /// Whose pool entries no record of ours explains.
     pub foreign: BTreeMap<Ipv4Addr, String>,
+    /// Of which environments another installation has objects in our clusters.
+    pub others: BTreeSet<EnvironmentName>,
     /// What each holder wants now; an error: why nobody knows.
     pub wanted: BTreeMap<EnvironmentName, Result<Wanted, String>>,
     /// Before anything was read.
@@ -203,6 +209,16 @@ impl Judge<'_> {
                 On::Nothing,
             )
         }));
+        if !found.others.is_empty() {
+            let names: Vec<&str> = found.others.iter().take(TOLD).map(AsRef::as_ref).collect();
+            let more = if found.others.len() > TOLD { ", ..." } else { "" };
+            let why = format!("the claims of another store are for it: {}{more}", names.join(", "));
+            let what = match found.others.len() {
+                1 => "1 environment of another installation".to_owned(),
+                many => format!("{many} environments of another installation"),
+            };
+            lines.push(line(Action::Report, what, why, On::Nothing));
+        }
         lines.extend(found.foreign.iter().map(|(address, name)| {
             let what = format!("{address} {name}");
             line(Action::Report, what, "no claim of ours: left alone".to_owned(), On::Nothing)
@@ -223,6 +239,7 @@ impl Judge<'_> {
             |action, why: String| Some(line(action, holder.to_string(), why, On::Claimed(holder.clone())));
         let wanted = match self.found.wanted.get(&claim.name()) {
             Some(Ok(wanted)) => wanted.clone(),
+            Some(Err(_)) if claim.goes_anyhow(now) => Wanted::Up(claim.head().cloned()),
             Some(Err(why)) => return say(Action::Unknown, why.clone()),
             None => return say(Action::Unknown, "nobody was asked what it wants".to_owned()),
         };
@@ -287,8 +304,7 @@ impl Judge<'_> {
         let say =
             |action, why: String| Some(line(action, holder.to_string(), why, On::Claimed(holder.clone())));
         let State::Held { .. } = claim.state() else { return None };
-        let reported = claim.reported().filter(|told| told.head.as_ref() == claim.head());
-        let Some(reported) = reported else {
+        let Some(reported) = claim.outcome() else {
             if claim.taken_at().saturating_add(self.rules.stuck).is_ok_and(|at| at <= now) {
                 let by = claim.job().map_or("its run".to_owned(), ToString::to_string);
                 return say(
@@ -319,7 +335,8 @@ impl Judge<'_> {
         let life = claim.expires().duration_since(claim.created());
         let before = self.rules.warn.min(life / 2);
         let warn_at = claim.expires().saturating_sub(before).unwrap_or(now);
-        if !claim.is_warned() && warn_at <= now {
+        // What failed has told its end where it told why.
+        if !claim.is_warned() && reported.stood() && warn_at <= now {
             return say(Action::Warn, format!("its lifetime is over at {}", moment(claim.expires(), now)));
         }
         None
@@ -331,15 +348,16 @@ impl Judge<'_> {
             0 | 1 => first,
             more => format!("{first} and {} more", more - 1),
         };
-        if traces.iter().any(|trace| trace.holder.as_ref().is_some_and(|holder| holder.name() != *name)) {
+        let holders: BTreeSet<String> =
+            traces.iter().filter_map(|trace| trace.holder.as_ref()).map(ToString::to_string).collect();
+        let is_named = |trace: &&Trace| trace.holder.as_ref().is_none_or(|holder| holder.name() == *name);
+        if holders.len() > 1 || !traces.iter().all(is_named) {
             let why = "its marks contradict each other: left alone".to_owned();
             return line(Action::Report, what, why, On::Nothing);
         }
         let holder = traces.iter().find_map(|trace| trace.holder.clone());
         let holder = holder.unwrap_or_else(|| Holder::Named(name.clone()));
         let wanted = self.found.wanted.get(name);
-        let seen = traces.iter().map(|trace| format!("{} {}", trace.what, trace.id)).collect();
-        let mark = self.agrees(name, seen);
         match wanted {
             Some(Ok(Wanted::Down | Wanted::LeftOut)) => {}
             Some(Ok(Wanted::Up(_))) => {
@@ -348,7 +366,10 @@ impl Judge<'_> {
                 );
                 return line(Action::Report, what, why, On::Nothing);
             }
-            Some(Err(why)) => return line(Action::Unknown, what, why.clone(), On::Nothing),
+            Some(Err(why)) => {
+                self.remembers(name);
+                return line(Action::Unknown, what, why.clone(), On::Nothing);
+            }
             None => {
                 return line(
                     Action::Unknown,
@@ -358,7 +379,14 @@ impl Judge<'_> {
                 );
             }
         }
-        match mark {
+        let seen = traces.iter().map(|trace| format!("{} {}", trace.what, trace.id)).collect();
+        match self.agrees(name, seen) {
+            // What nobody could look at may be the other half of it.
+            Some(_) if !self.found.unseen.is_empty() => {
+                let why =
+                    "ours, and no claim says whose; it stays while not all could be looked at".to_owned();
+                line(Action::Mark, what, why, On::Nothing)
+            }
             None => {
                 let again = self.marks.get(name).map_or(self.now, |mark| mark.since).saturating_add(APART);
                 let after = moment(again.unwrap_or(self.now), self.now);
@@ -379,6 +407,12 @@ impl Judge<'_> {
         let since = known.filter(|mark| mark.seen.is_superset(&seen)).map_or(self.now, |mark| mark.since);
         self.marks.insert(name.clone(), Mark { since, seen });
         since.saturating_add(APART).is_ok_and(|at| at <= self.now).then_some(since)
+    }
+
+    /// What nobody could judge now keeps the mark that it has.
+    fn remembers(&mut self, name: &EnvironmentName) {
+        let known = self.found.last.as_ref().and_then(|last| last.marks.get(name));
+        self.marks.extend(known.map(|mark| (name.clone(), mark.clone())));
     }
 
     fn since(&self, at: Timestamp) -> String {

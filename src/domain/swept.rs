@@ -57,6 +57,9 @@ pub struct Blown {
 impl Swept {
     /// A sweep of this time, which keeps as many marks as a document has room for.
     pub fn new(at: Timestamp, marks: BTreeMap<EnvironmentName, Mark>, blown: Option<Blown>) -> Self {
+        // The oldest first: each comes to its end.
+        let mut marks: Vec<_> = marks.into_iter().collect();
+        marks.sort_by_key(|(_, mark)| mark.since);
         let marks = marks.into_iter().scan(0, |texts, (name, mark)| {
             // Its name, two keys, a time, and what was seen.
             *texts += 4 + mark.seen.len();
@@ -75,6 +78,12 @@ impl Swept {
         self.schema <= SCHEMA
     }
 
+    /// How long there was none, where that is too long.
+    pub fn overdue(&self, now: Timestamp) -> Option<String> {
+        let ago = now.duration_since(self.at);
+        (ago > OVERDUE).then(|| super::time::span(ago.as_secs_f64()))
+    }
+
     /// What whoever waits for the sweep should know of it; `None`: it does its work.
     pub fn trouble(last: Option<&Self>, now: Timestamp) -> Option<String> {
         let Some(last) = last else {
@@ -82,8 +91,7 @@ impl Swept {
                 "No sweep has ever run here, so nothing goes by itself: is one scheduled?".to_owned(),
             );
         };
-        if now.duration_since(last.at) > OVERDUE {
-            let ago = super::time::span(now.duration_since(last.at).as_secs_f64());
+        if let Some(ago) = last.overdue(now) {
             return Some(format!(
                 "The last sweep ran {ago} ago, so nothing goes by itself: is it still scheduled?"
             ));

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use anyhow::Result;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Whether anything of an environment is left, as a look at the clusters tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,12 +69,20 @@ impl Protocol {
         // Where none were ever given there is nothing to cool.
         let none = claim.addresses().is_none() && pools.look().await?.held_by(&fence.name()).is_empty();
         let until =
-            if none { now } else { now.saturating_add(self.terms.reuse_after).unwrap_or(Timestamp::MAX) };
+            if none { now } else { now.saturating_add(self.reuse_after(&claim)).unwrap_or(Timestamp::MAX) };
         let cooling = claim.without(gone).cooling(until)?.cooling_since(now);
         Ok(match pools.claims.advance(fence, cooling).await? {
             Check::Current => Removed::Cooling(until),
             Check::Superseded => Removed::Superseded,
         })
+    }
+
+    /// How long its addresses cool: as its own pool has it; where that is not known, as long as any.
+    fn reuse_after(&self, claim: &Claim) -> SignedDuration {
+        let places = &self.pools.places;
+        let own = claim.place().and_then(|place| places.get(place));
+        let longest = || places.values().map(|place| place.reuse_after).max();
+        own.map(|place| place.reuse_after).or_else(longest).unwrap_or(self.terms.reuse_after)
     }
 
     /// cooling -> freeing -> gone. `presence` looks at the clusters once more, `remember` writes down what is to outlive the
@@ -117,6 +125,9 @@ impl Protocol {
             return Ok(Freed::Superseded);
         }
         remember(fence.claim()).await?;
+        if fence.claim().wish() == Wish::Up {
+            self.ids.settle(claims.store()).await?;
+        }
         let uid = self.ids.take()?.uid;
         match fence.claim().clone().ended(uid, clock.now(), self.terms.life)? {
             Ending::Gone => Ok(match claims.forget(fence).await? {

@@ -42,8 +42,11 @@ impl Engine {
         all
     }
 
-    /// Keeps its life, once.
+    /// Keeps its life, once. Of one that never had anything there is nothing to tell.
     pub(super) async fn remember(&self, claim: &Claim, receipt: &[Gone]) -> Result<()> {
+        if receipt.is_empty() {
+            return Ok(());
+        }
         let life = Life::of(claim, receipt, self.protocol.pools.clock.now());
         let (store, name) = (self.protocol.pools.claims.store(), claim.name());
         let kept = self

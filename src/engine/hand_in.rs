@@ -71,7 +71,7 @@ impl Engine {
                 );
             };
             // What never stood is not made good, nor its failure covered, by tests that met something else.
-            if !told::stood(reported) {
+            if !reported.stood() {
                 return nothing("its results are kept; the environment does not stand at that commit");
             }
             if reported.tests.as_ref() != Some(&results.name) {

@@ -13,13 +13,13 @@ use crate::{
         claim::Claim,
         holder::Holder,
         intent::{Occasion, Wanted, Why},
-        names::{EnvironmentName, HeadSha},
+        names::{HeadSha, PrNumber, RepoName},
         plan::StepName,
         report::{Outcome, Report, Status},
         scope::Hosts,
         swept::Swept,
     },
-    errors::{self, Exit},
+    errors::{self, Exit, UserError},
     mask::Mask,
     providers::Providers,
     reporters::{LAST_WORD, Reporters, Telling},
@@ -60,30 +60,23 @@ pub struct Asked {
     pub why: Option<String>,
 }
 
+impl Asked {
+    /// An environment at this commit.
+    fn up(head: Option<HeadSha>) -> Self {
+        Self { wanted: Wanted::Up(head), merge: None, why: None }
+    }
+}
+
 /// Knows what holders want: for a pull request, GitHub does.
 #[async_trait(?Send)]
 pub trait Wishes {
     /// Asked anew at each try, after its claim was read.
     async fn of(&self, holder: &Holder, claim: Option<&Claim>) -> Result<Asked>;
 
-    /// Of many at once, as the sweep asks before it means to do anything.
-    async fn of_all(&self, all: &[(Holder, Option<&Claim>)]) -> Surveyed {
-        let mut surveyed = Surveyed::default();
-        for (holder, claim) in all {
-            let asked = self.of(holder, *claim).await;
-            surveyed.wanted.insert(holder.name(), asked.map(|asked| asked.wanted));
-        }
-        surveyed
+    /// All that are open in a repository, and at which commit: as the sweep asks before it means to do anything.
+    async fn open_pulls(&self, repo: &RepoName) -> Result<BTreeMap<PrNumber, HeadSha>> {
+        Err(UserError::usage(format!("nobody here knows the open pull requests of {repo}")).into())
     }
-}
-
-/// What many holders want.
-#[derive(Debug, Default)]
-pub struct Surveyed {
-    /// Each; an error: nobody knows.
-    pub wanted: BTreeMap<EnvironmentName, Result<Wanted>>,
-    /// How many pull requests are open where they are.
-    pub pulls: usize,
 }
 
 /// What is wanted is not for this run to bring about; the outcome says why.
@@ -159,7 +152,11 @@ impl Engine {
 
     /// What keeps the sweep from its work, for who waits for it.
     async fn trouble(&self, outcome: &Outcome) -> Option<String> {
-        if !matches!(outcome, Outcome::Closing { .. } | Outcome::Queued) {
+        let waits = matches!(
+            outcome,
+            Outcome::Closing { .. } | Outcome::Queued | Outcome::Removed { free_at: Some(_) }
+        );
+        if !waits {
             return None;
         }
         let store = self.protocol.pools.claims.store();
@@ -185,7 +182,15 @@ impl Engine {
             telling.phase(CLAIM, Status::Running, "", clock.now());
             let (merge, unwanted) = (Mutex::new(None), Mutex::new(None));
             let wanted = async |claim: Option<&Claim>| {
-                let asked = self.wishes.of(&event.holder, claim).await?;
+                let now = clock.now();
+                let asked = match self.wishes.of(&event.holder, claim).await {
+                    // Its end waits for nobody: a repository may be out of sight for ever.
+                    Err(error) if event.occasion == Occasion::Sweep => match claim {
+                        Some(claim) if claim.goes_anyhow(now) => Asked::up(claim.head().cloned()),
+                        _ => return Err(error),
+                    },
+                    asked => asked?,
+                };
                 *merge.lock().unwrap_or_else(PoisonError::into_inner) = asked.merge;
                 *unwanted.lock().unwrap_or_else(PoisonError::into_inner) = asked.why;
                 Ok(asked.wanted)

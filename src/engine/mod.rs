@@ -32,7 +32,7 @@ pub use call::{Called, Calls, OnGitHub, Way};
 pub use close::{Freed, Presence, Removed};
 pub use drive::Retry;
 pub use extend::{Extended, Longer};
-pub use handle::{Asked, CLAIM, Declined, Engine, Event, HostsOf, Surveyed, Wishes, outcome_of};
+pub use handle::{Asked, CLAIM, Declined, Engine, Event, HostsOf, Wishes, outcome_of};
 pub use hold::{Holding, Verified};
 pub use open::Opened;
 pub use pace::{Ids, Pace};

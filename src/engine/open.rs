@@ -43,8 +43,15 @@ impl Protocol {
             let wanted = wanted(basis.claim())
                 .await
                 .with_context(|| format!("could not read what {holder} wants now"))?;
+            if basis.claim().is_none() && matches!(wanted, Wanted::Up(_)) {
+                self.ids.settle(pools.claims.store()).await?;
+            }
             let now = pools.clock.now();
             let intent = decide(holder, occasion, wanted, basis.claim(), self.ids.take()?, now, &self.terms)?;
+            let intent = match intent {
+                Intent::Take(claim, Then::Up) => Intent::Take(claim.brought_up(), Then::Up),
+                other => other,
+            };
             Ok(match intent {
                 Intent::Leave(why) => Some(Opened::Left(why)),
                 Intent::Refuse { held_by } => Some(Opened::Refused { held_by }),

@@ -4,13 +4,20 @@
 
 use crate::{
     clock::Clock,
-    domain::{intent, names::Malformed},
+    documents::{Store, installation},
+    domain::{
+        intent,
+        names::{Installation, Malformed},
+    },
     errors::{Exit, UserError},
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -60,6 +67,8 @@ impl Pace {
 pub struct Ids {
     process: String,
     next: AtomicU64,
+    /// Whose claims are made; empty: nobody has asked yet.
+    installation: OnceLock<Option<Installation>>,
 }
 
 impl Ids {
@@ -69,21 +78,40 @@ impl Ids {
         SystemRandom::new()
             .fill(&mut bytes)
             .map_err(|_| anyhow::anyhow!("the system gave no random bytes for a run id"))?;
-        Ok(Self::of(&bytes.iter().map(|b| format!("{b:02x}")).collect::<String>())?)
+        Ok(Self::of(&bytes.iter().map(|b| format!("{b:02x}")).collect::<String>())?.asking())
     }
 
-    /// With a known prefix, for what must be repeatable.
+    /// With a known prefix, for what must be repeatable; of no installation.
     pub fn of(process: &str) -> Result<Self, Malformed> {
-        let ids = Self { process: process.to_owned(), next: AtomicU64::new(1) };
+        let (next, installation) = (AtomicU64::new(1), OnceLock::from(None));
+        let ids = Self { process: process.to_owned(), next, installation };
         // Found out here, once, and not at a later taking.
         ids.take()?;
         Ok(ids)
     }
 
+    /// Of the store's installation, whichever that is.
+    pub fn asking(self) -> Self {
+        Self { installation: OnceLock::new(), ..self }
+    }
+
+    /// Before a claim is made, which tells whose it is.
+    pub(super) async fn settle(&self, store: &dyn Store) -> anyhow::Result<()> {
+        if self.installation.get().is_none() {
+            // Whoever else has asked meanwhile was told the same.
+            let _ = self.installation.set(Some(installation::named(store).await?));
+        }
+        Ok(())
+    }
+
     /// The ids of one taking.
     pub(super) fn take(&self) -> Result<intent::Ids, Malformed> {
         let id = format!("{}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed));
-        Ok(intent::Ids { run: id.parse()?, uid: id.parse()? })
+        let uid = match self.installation.get().and_then(Option::as_ref) {
+            Some(installation) => format!("{installation}-{id}").parse()?,
+            None => id.parse()?,
+        };
+        Ok(intent::Ids { run: id.parse()?, uid })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     documents::Store,
     domain::{
-        claim::{Claim, Reported, State},
+        claim::{Claim, State},
         plan::{Direction, StepName},
         report::{Outcome, Phase, Report, Status},
         results::Results,
@@ -29,7 +29,7 @@ pub(super) async fn again(store: &dyn Store, claim: &Claim, clock: &Clock) -> Re
         Some(name) => steps::tests::found(store, &claim.name(), head, name).await?,
         None => None,
     };
-    let outcome = match (stood(reported), &tests, &reported.tests) {
+    let outcome = match (reported.stood(), &tests, &reported.tests) {
         (true, Some(results), _) => of(results),
         (true, None, Some(name)) => Outcome::AwaitingTests { report: name.clone() },
         (true, None, None) if reported.outcome == "ready" => Outcome::Ready,
@@ -57,11 +57,6 @@ pub(super) async fn again(store: &dyn Store, claim: &Claim, clock: &Clock) -> Re
     report.tests = tests;
     report.expires_at = Some(claim.expires());
     Ok(Some(report))
-}
-
-/// Whether the environment was seen to stand by whoever reported, whatever its tests came to.
-pub(super) fn stood(reported: &Reported) -> bool {
-    ["ready", "awaiting-tests", "tests-failed"].contains(&reported.outcome.as_str())
 }
 
 /// What results come to.

@@ -3,14 +3,14 @@
 //! Must never: take a pull request that could not be read for a closed one; let the code of a fork in at a commit that
 //! nobody has vouched for.
 
-use super::{Asked, Declined, Surveyed, Wishes};
+use super::{Asked, Declined, Wishes};
 use crate::{
     clients::github::{ChangedFiles, GitHub, Pull},
     domain::{
         claim::{Claim, Wish},
         holder::{Holder, PullRequest},
         intent::Wanted,
-        names::{HeadSha, RepoName},
+        names::{HeadSha, PrNumber, RepoName},
         payload::{Origin, Standing},
         report::Outcome,
     },
@@ -19,11 +19,7 @@ use crate::{
 };
 use anyhow::Result;
 use async_trait::async_trait;
-use futures::{StreamExt as _, stream};
 use std::collections::BTreeMap;
-
-/// So many repositories are asked for their pull requests at the same time.
-const SIDE_BY_SIDE: usize = 8;
 
 /// Asks GitHub.
 pub struct Pulls {
@@ -97,40 +93,8 @@ impl Wishes for Pulls {
         }
     }
 
-    async fn of_all(&self, all: &[(Holder, Option<&Claim>)]) -> Surveyed {
-        let (mut surveyed, mut by_repository) = (Surveyed::default(), BTreeMap::<_, Vec<_>>::new());
-        for (holder, claim) in all {
-            match holder {
-                Holder::PullRequest(pull) => by_repository.entry(&pull.repo).or_default().push(pull),
-                other => {
-                    let asked = self.of(other, *claim).await;
-                    surveyed.wanted.insert(other.name(), asked.map(|asked| asked.wanted));
-                }
-            }
-        }
-        let lists = by_repository.iter().map(async |(repo, all)| (all, self.of_repository(repo, all).await));
-        let lists: Vec<_> = stream::iter(lists).buffered(SIDE_BY_SIDE).collect().await;
-        for (all, (open, wanted)) in lists {
-            surveyed.pulls += open;
-            let names = all.iter().map(|pull| Holder::PullRequest((*pull).clone()).name());
-            surveyed.wanted.extend(names.zip(wanted));
-        }
-        surveyed
-    }
-}
-
-impl Pulls {
-    /// Of one repository's, by one list of those that are open.
-    async fn of_repository(&self, repo: &RepoName, all: &[&PullRequest]) -> (usize, Vec<Result<Wanted>>) {
-        match self.github.open_pulls(repo).await {
-            Ok(open) => {
-                let wanted = all.iter().map(|pull| {
-                    Ok(open.get(&pull.number).map_or(Wanted::Down, |head| Wanted::Up(Some(head.clone()))))
-                });
-                (open.len(), wanted.collect())
-            }
-            Err(failure) => (0, all.iter().map(|_| Err(failure.clone().into())).collect()),
-        }
+    async fn open_pulls(&self, repo: &RepoName) -> Result<BTreeMap<PrNumber, HeadSha>> {
+        Ok(self.github.open_pulls(repo).await?)
     }
 }
 

@@ -109,7 +109,7 @@ impl Step for KeepKubeconfig {
         let found = field.documents(Key::Kubeconfig).await?.into_iter().filter_map(|(name, key, read)| {
             let holder = serde_json::from_value(read.document()?.get(HOLDER)?.clone()).ok()?;
             let (what, id) = (field.store.place(&key), read.version().as_str().to_owned());
-            Some(Trace { name, holder: Some(holder), what, id, object: None, held_by: None })
+            Some(Trace { name, holder: Some(holder), life: None, what, id, object: None, held_by: None })
         });
         Ok(found.collect())
     }

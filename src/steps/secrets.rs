@@ -93,7 +93,7 @@ impl Step for Secrets {
     async fn traces(&self, field: &Field<'_>) -> Result<Vec<Trace>> {
         let found = field.documents(Key::Token).await?.into_iter().map(|(name, key, read)| {
             let (what, id) = (field.store.place(&key), read.version().as_str().to_owned());
-            Trace { name, holder: None, what, id, object: None, held_by: None }
+            Trace { name, holder: None, life: None, what, id, object: None, held_by: None }
         });
         Ok(found.collect())
     }

@@ -77,6 +77,7 @@ impl KubernetesStore {
             Key::History(name) => ("history", Some(name)),
             Key::Sweep => ("sweep", None),
             Key::Measured => ("measured", None),
+            Key::Installation => ("installation", None),
         };
         let mut labels = BTreeMap::from([
             (MANAGED_BY.to_owned(), "berth".to_owned()),

@@ -372,6 +372,7 @@ pub(crate) async fn a_listing_has_no_other_documents_and_no_removed_ones(under_t
         Key::Pool,
         Key::Sweep,
         Key::Measured,
+        Key::Installation,
         Key::History(name("past")),
         Key::Kubeconfig(name("past")),
         Key::History(name("live")),
@@ -440,7 +441,7 @@ pub(crate) async fn keys_do_not_meet(under_test: &impl UnderTest) {
     let keys: Vec<Key> = names
         .iter()
         .flat_map(|text| kinds.map(|kind| kind(name(text))))
-        .chain([Key::Pool, Key::Sweep, Key::Measured])
+        .chain([Key::Pool, Key::Sweep, Key::Measured, Key::Installation])
         .collect();
     for (number, key) in keys.iter().enumerate() {
         create(&*store, key, &says(&number.to_string())).await;

@@ -40,6 +40,7 @@ fn found(claims: Vec<(Claim, Wanted)>) -> Found {
         unreadable: BTreeMap::new(),
         traces: Vec::new(),
         foreign: BTreeMap::new(),
+        others: BTreeSet::new(),
         wanted,
         began: at(10),
         last: None,
@@ -79,6 +80,12 @@ fn held(holder: &str) -> Claim {
     ready(first(holder).held(Some(pair())).unwrap(), 1)
 }
 
+fn failed(holder: &str) -> Claim {
+    let mut reported = held(holder).reported().unwrap().clone();
+    reported.outcome = "failed".to_owned();
+    held(holder).reporting(reported)
+}
+
 #[test]
 fn of_each_claim_it_is_said_what_is_done_to_it_and_why() {
     let [waiting, _, draining, cooling, freeing] = in_each_state("acme/web#1");
@@ -98,6 +105,7 @@ fn of_each_claim_it_is_said_what_is_done_to_it_and_why() {
         (held("acme/shop#8").expiring(at(13)), up()),
         (held("acme/shop#9").expiring(at(13)).warned(), up()),
         (first("acme/shop#10").held(Some(pair())).unwrap(), up()),
+        (failed("acme/shop#11").expiring(at(13)), up()),
         (holders(&waiting, 2), up()),
         (holders(&waiting, 3), Wanted::Down),
         (holders(&draining, 4), Wanted::Down),
@@ -126,7 +134,39 @@ fn of_each_claim_it_is_said_what_is_done_to_it_and_why() {
     warn     acme/shop#8                    its lifetime is over at 6 Jan 01:00 UTC
     keep     acme/shop#2                    closed 21:32 UTC, grace until 22:32 UTC
     "#);
-    assert_eq!((plan.removals, plan.of, plan.blown), (4, 17, None));
+    assert_eq!((plan.removals, plan.of, plan.blown), (4, 18, None));
+}
+
+#[test]
+fn what_is_past_its_time_goes_and_what_goes_goes_on_though_nobody_knows_what_its_repository_wants() {
+    let unseen = || Err("acme/gone: it answers 404; is it there, and may the token see it?".to_owned());
+    let mut found = found(Vec::new());
+    let [_, _, draining, cooling, _] = in_each_state("acme/gone#1");
+    for (number, claim) in
+        [(2, held("acme/gone#2").expiring(at(9))), (3, held("acme/gone#3").closed(at(1)).unwrap())]
+    {
+        found.wanted.insert(format!("pr-gone-{number}").parse().unwrap(), unseen());
+        found.claims.push(claim);
+    }
+    found.wanted.insert(draining.name(), unseen());
+    found.claims.extend([draining, cooling]);
+    insta::assert_snapshot!(lines(&planned(&found, at(10))), @r#"
+    unknown  acme/gone#3                    acme/gone: it answers 404; is it there, and may the token see it?
+    remove   acme/gone#2                    lifetime over since 21:00 UTC
+    resume   acme/gone#1                    draining 8 h
+    free     acme/gone#1                    gone, cooled since 17:00 UTC
+    "#);
+}
+
+#[test]
+fn a_run_that_died_at_a_commit_that_was_told_of_before_is_noticed() {
+    let again = held("acme/shop#1").taken("run-2".parse().unwrap(), at(9)).brought_up();
+    let plan = planned(&found(vec![(again.clone(), up())]), at(10));
+    assert_eq!(plan.lines[0].action, Action::Start, "{}", lines(&plan));
+    // One that was not to bring it up has nothing to tell.
+    let swept = held("acme/shop#1").taken("sweep-2".parse().unwrap(), at(9));
+    assert_eq!(planned(&found(vec![(swept, up())]), at(10)).lines, vec![]);
+    assert_eq!(planned(&found(vec![(ready(again, 9), up())]), at(10)).lines, vec![]);
 }
 
 fn trace(name: &str, holder: Option<&str>, kind: &str) -> Trace {
@@ -141,6 +181,7 @@ fn trace(name: &str, holder: Option<&str>, kind: &str) -> Trace {
         holder: holder.map(pull),
         what: object.to_string(),
         id: "uid-1".to_owned(),
+        life: None,
         object: Some(Elsewhere { context: None, object }),
         held_by: None,
         name,
@@ -166,6 +207,8 @@ fn orphans() -> Found {
         trace("pr-old-3", None, "Namespace"),
         // Its marks contradict each other.
         trace("pr-shop-7", Some("acme/web#7"), "Namespace"),
+        trace("pr-shop-8", Some("acme/shop#8"), "Namespace"),
+        trace("pr-shop-8", Some("other/shop#8"), "Cluster"),
     ];
     let wanted = [
         ("pr-shop-4", Ok(Wanted::Down)),
@@ -173,10 +216,11 @@ fn orphans() -> Found {
         ("pr-shop-6", Err("GitHub does not answer".to_owned())),
         ("pr-old-3", Ok(Wanted::Down)),
         ("pr-shop-7", Ok(Wanted::Down)),
+        ("pr-shop-8", Ok(Wanted::Down)),
     ];
     found.wanted = wanted.into_iter().map(|(name, wanted)| (name.parse().unwrap(), wanted)).collect();
     found.foreign.insert("192.168.1.148".parse().unwrap(), "pr-legacy-7".to_owned());
-    found.unseen.push(("provider other".to_owned(), "its API server does not answer".to_owned()));
+    found.others = BTreeSet::from(["pr-web-1".parse().unwrap(), "pr-web-2".parse().unwrap()]);
     found
 }
 
@@ -185,24 +229,26 @@ fn what_nobody_claims_goes_once_two_sweeps_agree_that_are_ten_minutes_apart() {
     let marked = planned(&orphans(), at(10));
     insta::assert_snapshot!(lines(&marked), @r#"
     unknown  namespace pr-shop-6            GitHub does not answer
-    unknown  provider other                 what is left there is not known: its API server does not answer
     mark     namespace pr-old-3             ours, and no claim says whose; removed if still so after 22:10 UTC
     mark     namespace pr-shop-4 and 1 more ours, and no claim says whose; removed if still so after 22:10 UTC
     report   192.168.1.148 pr-legacy-7      no claim of ours: left alone
+    report   2 environments of another installation the claims of another store are for it: pr-web-1, pr-web-2
     report   namespace pr-shop-5            ours, its claim is lost, and acme/shop#5 is open: left alone, its next event claims it
     report   namespace pr-shop-7            its marks contradict each other: left alone
+    report   namespace pr-shop-8 and 1 more its marks contradict each other: left alone
     "#);
     let soon = planned(&left(orphans(), &marked, 9), at(10));
     assert_eq!(soon.removals, 0, "{}", lines(&soon));
     let later = planned(&left(orphans(), &marked, 10), at(10));
     insta::assert_snapshot!(lines(&later), @r#"
     unknown  namespace pr-shop-6            GitHub does not answer
-    unknown  provider other                 what is left there is not known: its API server does not answer
     remove   namespace pr-old-3             ours, and no claim has said whose since 21:50 UTC
     remove   namespace pr-shop-4 and 1 more ours, and no claim has said whose since 21:50 UTC
     report   192.168.1.148 pr-legacy-7      no claim of ours: left alone
+    report   2 environments of another installation the claims of another store are for it: pr-web-1, pr-web-2
     report   namespace pr-shop-5            ours, its claim is lost, and acme/shop#5 is open: left alone, its next event claims it
     report   namespace pr-shop-7            its marks contradict each other: left alone
+    report   namespace pr-shop-8 and 1 more its marks contradict each other: left alone
     "#);
     let holders: BTreeSet<String> = later
         .lines
@@ -213,6 +259,31 @@ fn what_nobody_claims_goes_once_two_sweeps_agree_that_are_ten_minutes_apart() {
         })
         .collect();
     assert_eq!(holders, BTreeSet::from(["acme/shop#4 2", "pr-old-3 1"].map(str::to_owned)));
+}
+
+#[test]
+fn nobodys_things_stay_while_not_every_cluster_could_be_looked_at() {
+    let later = || left(orphans(), &planned(&orphans(), at(10)), 10);
+    assert_eq!(planned(&later(), at(10)).removals, 2);
+    let mut unseen = later();
+    unseen.unseen.push(("provider other".to_owned(), "its API server does not answer".to_owned()));
+    let plan = planned(&unseen, at(10));
+    assert_eq!((plan.removals, plan.marks.len()), (0, 2), "{}", lines(&plan));
+    assert_eq!(planned(&left(later(), &plan, 10), at(10)).removals, 2, "their marks are kept meanwhile");
+}
+
+#[test]
+fn what_could_not_be_judged_keeps_its_mark() {
+    let closed = || {
+        let mut found = orphans();
+        found.wanted.insert("pr-shop-6".parse().unwrap(), Ok(Wanted::Down));
+        found
+    };
+    let marked = planned(&closed(), at(10));
+    let unknown = planned(&left(orphans(), &marked, 10), at(10));
+    let name = "pr-shop-6".parse().unwrap();
+    assert_eq!(unknown.marks.get(&name).map(|mark| &mark.seen), Some(&marked.marks[&name].seen));
+    assert_eq!(planned(&left(closed(), &unknown, 10), at(10)).removals, 3);
 }
 
 #[test]
@@ -314,8 +385,11 @@ fn however_much_is_marked_and_stuck_what_a_sweep_leaves_is_no_document_that_open
         let swept = Swept::new(at(10), marks.clone(), Some(Blown { removals: 5000, of: 5000 }));
         let swept = swept.meeting((0..5000).map(|number| (name(number), at(1))).collect());
         assert!(texts(&serde_json::to_value(&swept).unwrap()) <= 1000);
-        // The same ones each time, so that they are seen twice and go.
+        // The same ones each time, so that they are seen twice and go; and those first that have waited longest.
         assert!(swept.marks.len() > 10 && swept.marks.iter().eq(marks.iter().take(swept.marks.len())));
+        let mut aged = marks;
+        aged.get_mut(&name(4999)).unwrap().since = at(9);
+        assert!(Swept::new(at(10), aged, None).marks.contains_key(&name(4999)));
     }
 }
 

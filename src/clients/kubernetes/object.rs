@@ -10,7 +10,7 @@ use super::{
 use crate::domain::{
     claim::ObjectName,
     holder::Holder,
-    names::{EnvironmentName, Generation},
+    names::{ClaimUid, EnvironmentName, Generation},
 };
 use serde_json::{Value, json};
 
@@ -86,6 +86,10 @@ impl Object {
     /// For whom that is, as whoever made it wrote there.
     pub fn holder(&self) -> Option<Holder> {
         serde_json::from_str(self.value["metadata"]["annotations"][HOLDER].as_str()?).ok()
+    }
+    /// In which life of that environment it was written last.
+    pub fn life(&self) -> Option<ClaimUid> {
+        self.value["metadata"]["labels"][CLAIM].as_str()?.parse().ok()
     }
     /// Who keeps it, though it is to go.
     pub fn held_by(&self) -> Option<String> {

@@ -87,6 +87,7 @@ impl Survey {
             Some(Trace {
                 name: object.environment()?,
                 holder: object.holder(),
+                life: object.life(),
                 what: object.name().to_string(),
                 id: object.uid().to_owned(),
                 object: Some(Elsewhere { context: context.cloned(), object: object.name().clone() }),

@@ -19,6 +19,9 @@ use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, stream};
 use std::collections::BTreeMap;
 
+/// So often a sweep has somebody begin the same thing anew.
+const NUDGES: u8 = 2;
+
 /// What came of claiming something that nobody claimed.
 enum Adopted {
     /// It is claimed, and goes.
@@ -67,8 +70,15 @@ impl Sweeper {
         }
     }
 
-    /// Tells people when it goes; noted first, so that they are told once.
+    /// Tells people when it goes, and notes that they were told.
     async fn warn(&self, holder: &Holder, stop: impl Future<Output = u8>) -> Report {
+        let report = self.engine.tell_again(holder, stop).await;
+        if !matches!(
+            report.outcome,
+            Some(Outcome::Ready | Outcome::TestsFailed | Outcome::AwaitingTests { .. })
+        ) {
+            return report;
+        }
         let claims = &self.engine.protocol.pools.claims;
         let noted = self.engine.patiently(async || {
             let basis = claims.read(&holder.name()).await?;
@@ -83,7 +93,7 @@ impl Sweeper {
             }
         });
         match noted.await {
-            Ok(()) => self.engine.tell_again(holder, stop).await,
+            Ok(()) => report,
             Err(error) => self.came(holder, outcome_of(&error)),
         }
     }
@@ -100,7 +110,7 @@ impl Sweeper {
         let Some(calls) = &engine.calls else {
             return unconcerned("there is no token for GitHub, so nobody can be called");
         };
-        let has_said = claim.reported().is_some_and(|reported| reported.by == claim.generation());
+        let has_said = claim.outcome().is_some();
         let has_ended = match (claim.job(), has_said) {
             (_, true) => true,
             (Some(job), false) => match calls.has_ended(job).await {
@@ -113,7 +123,17 @@ impl Sweeper {
             return unconcerned("its run is at it still");
         }
         let by = claim.job().map_or("its run".to_owned(), ToString::to_string);
-        let way = calls.call(claim).await;
+        let way = if claim.nudged() < NUDGES {
+            match claims.annotate(&basis, Claim::nudging).await {
+                Ok(()) => calls.call(claim).await.to_string(),
+                Err(NotWritten::Conflict) => return unconcerned("somebody is at it by now"),
+                Err(NotWritten::Unknown(error)) => return Err(error),
+            }
+        } else {
+            format!(
+                "it was begun anew {NUDGES} times, in vain: look at its job; a push or `/berth up` begins it again"
+            )
+        };
         let why = match has_said {
             true => format!("nothing of it is there any more, though it was ready; {way}"),
             false => format!("{by} has ended without a word; {way}"),
@@ -156,7 +176,7 @@ impl Sweeper {
         let ground =
             self.grounds.iter().find(|ground| objects.iter().any(|one| one.context == ground.context));
         let ground = ground.or(self.grounds.first()).context("an orphan was found somewhere")?;
-        let mut removal: Removal = (ground.removal)(holder)?;
+        let mut removal: Removal = (ground.removal)(holder, objects)?;
         for found in objects {
             if found.context != removal.context {
                 if !removal.elsewhere.contains(found) {
@@ -168,6 +188,7 @@ impl Sweeper {
                 removal.objects.push(found.object.clone());
             }
         }
+        engine.patiently(async || protocol.ids.settle(claims.store()).await).await?;
         let ids = protocol.ids.take()?;
         let claim = Claim::of_orphan(holder.clone(), (ids.uid, ids.run), removal, protocol.pools.clock.now());
         match claims.take(basis, claim).await {

@@ -12,7 +12,7 @@ use super::{Called, Engine};
 use crate::{
     documents::{Document, Key, NotWritten, Store, write_surely},
     domain::{
-        claim::{ProviderKind, Removal},
+        claim::{Claim, Elsewhere, ProviderKind, Removal},
         holder::Holder,
         names::{ContextName, EnvironmentName},
         report::{Outcome, Report},
@@ -67,8 +67,8 @@ impl Ground {
     }
 }
 
-/// Says what would be made for a holder.
-pub type RemovalOf = Box<dyn Fn(&Holder) -> Result<Removal>>;
+/// Says what would be made for a holder, of whom this was found.
+pub type RemovalOf = Box<dyn Fn(&Holder, &[Elsewhere]) -> Result<Removal>>;
 
 /// Whether what is meant is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,8 @@ pub struct Sweep {
     pub ended: BTreeMap<usize, Report>,
     /// Who was told that their turn has come.
     pub called: Vec<Called>,
+    /// How long there was no sweep before this, where that is too long.
+    pub overdue: Option<String>,
     /// Whether anything was.
     pub mode: Mode,
 }
@@ -122,13 +124,26 @@ impl Sweeper {
         let (now, terms) = (clock.now(), &self.engine.protocol.terms);
         let rules = Rules { terms, warn: self.warn, stuck: self.stuck, fuse: self.fuse };
         let plan = plan(&found, &rules, now);
-        let mut sweep =
-            Sweep { read, plan, fuse: self.fuse, ended: BTreeMap::new(), called: Vec::new(), mode };
+        let overdue = found.last.as_ref().and_then(|last| last.overdue(now));
+        let (ended, called) = (BTreeMap::new(), Vec::new());
+        let mut sweep = Sweep { read, plan, fuse: self.fuse, ended, called, overdue, mode };
         if mode == Mode::DryRun {
             return Ok(sweep);
         }
         // Before anything is done: a sweep that is killed has marked all the same.
-        let swept = Swept::new(now, sweep.plan.marks.clone(), sweep.plan.blown);
+        let claims: BTreeMap<EnvironmentName, &Claim> =
+            found.claims.iter().map(|claim| (claim.name(), claim)).collect();
+        let known = found.last.iter().flat_map(|last| last.stuck.clone());
+        let known: BTreeMap<_, _> = known
+            .filter(|(name, since)| {
+                claims.get(name).is_some_and(|claim| claim.draining_since() == Some(*since))
+            })
+            .collect();
+        let swept = Swept::new(now, sweep.plan.marks.clone(), sweep.plan.blown).meeting(known.clone());
+        if swept.marks.len() < sweep.plan.marks.len() {
+            let (kept, all) = (swept.marks.len(), sweep.plan.marks.len());
+            tracing::warn!("of {all} marks a document holds {kept}; the others come once these are gone");
+        }
         self.leave(&swept).await?;
         sweep.ended = self.act(&sweep.plan, stop.clone()).await;
         // What has been freed is for those who wait; and where they stand in the line may have changed.
@@ -137,9 +152,8 @@ impl Sweeper {
             Err(error) => tracing::warn!("whoever waits could not be called: {error:#}"),
         }
         self.tell_the_line(&found.claims, stop).await;
-        let stuck =
-            self.stuck(&sweep, &found.claims.iter().map(|claim| (claim.name(), claim)).collect(), now);
-        if !stuck.is_empty() {
+        let stuck = self.stuck(&sweep, &claims, now);
+        if stuck != known {
             self.leave(&swept.meeting(stuck)).await?;
         }
         Ok(sweep)
@@ -149,7 +163,7 @@ impl Sweeper {
     fn stuck(
         &self,
         sweep: &Sweep,
-        claims: &BTreeMap<EnvironmentName, &crate::domain::claim::Claim>,
+        claims: &BTreeMap<EnvironmentName, &Claim>,
         now: Timestamp,
     ) -> BTreeMap<EnvironmentName, Timestamp> {
         let lines = sweep.plan.lines.iter().enumerate();

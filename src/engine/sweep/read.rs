@@ -4,12 +4,13 @@
 
 use super::{Counts, Sweeper};
 use crate::{
-    documents::claims::Listed,
+    documents::{claims::Listed, installation::installation},
     domain::{
         claim::Claim,
+        history::Life,
         holder::Holder,
         intent::Wanted,
-        names::EnvironmentName,
+        names::{EnvironmentName, HeadSha, PrNumber, RepoName},
         scope::Scope,
         sweep::{Found, Trace},
     },
@@ -59,14 +60,28 @@ impl Sweeper {
             }
         }
         let entries: Vec<_> = pool.entries().collect();
-        for (name, history) in self.explained(&entries, &unclaimed).await? {
-            match history {
-                Ok(found) => traces.extend(found),
-                Err(error) => unseen.push((format!("the history of {name}"), explain(&error))),
+        match self.explained(&entries, &unclaimed).await {
+            Ok(histories) => {
+                for (name, history) in histories {
+                    match history {
+                        Ok(found) => traces.extend(found),
+                        Err(error) => unseen.push((format!("the history of {name}"), explain(&error))),
+                    }
+                }
             }
+            Err(error) => unseen.push(("what live clusters use of the pool".to_owned(), explain(&error))),
         }
         let mut known = BTreeSet::new();
         traces.retain(|trace: &Trace| known.insert((trace.what.clone(), trace.id.clone())));
+        let installation = engine.patiently(async || installation(store).await).await?;
+        let is_ours = |trace: &Trace| match (&trace.object, &trace.life, &installation) {
+            (None, ..) => true,
+            (Some(_), Some(life), Some(installation)) => life.is_of(installation),
+            (Some(_), ..) => false,
+        };
+        let others = traces.iter().filter(|trace| !claimed.contains(&trace.name) && !is_ours(trace));
+        let others: BTreeSet<EnvironmentName> = others.map(|trace| trace.name.clone()).collect();
+        traces.retain(|trace| claimed.contains(&trace.name) || is_ours(trace));
         let objects = traces.iter().filter(|trace| trace.object.is_some()).count();
         let since = self.claimed_since(&traces, &claimed).await?;
         traces.retain(|trace| !since.contains(&trace.name));
@@ -81,7 +96,10 @@ impl Sweeper {
             pool_entries: entries.len(),
             open_pull_requests,
         };
-        Ok((Found { claims, unreadable, traces, foreign, wanted, began, last, looked, unseen }, counts))
+        Ok((
+            Found { claims, unreadable, traces, foreign, wanted, began, last, looked, unseen, others },
+            counts,
+        ))
     }
 
     /// What bears our marks in one place.
@@ -126,7 +144,9 @@ impl Sweeper {
             let found = history.map(|history| {
                 // They are freed by name: all of them, or none.
                 let is_used = addresses.iter().any(|address| used.contains(address));
-                let life = history.lives().last().filter(|_| !is_used);
+                // A bare name is anybody's: by hand, an entry may have been given to it again.
+                let is_of_an_event = |life: &&Life| !matches!(life.holder, Holder::Named(_));
+                let life = history.lives().last().filter(|_| !is_used).filter(is_of_an_event);
                 let ours = addresses
                     .iter()
                     .filter(|address| life.is_some_and(|life| life.addresses.contains(address)));
@@ -134,6 +154,7 @@ impl Sweeper {
                     name: name.clone(),
                     holder: life.map(|life| life.holder.clone()),
                     what: format!("{address} {name}"),
+                    life: life.map(|life| life.uid.clone()),
                     id: life.map_or(String::new(), |life| life.uid.to_string()),
                     object: None,
                     held_by: None,
@@ -196,11 +217,37 @@ impl Sweeper {
         }
         nobodys.retain(|name| !orphans.contains_key(name));
         all.extend(orphans.into_values().map(|holder| (holder, None)));
-        let surveyed = self.engine.wishes.of_all(&all).await;
-        let told = |wanted: Result<Wanted>| wanted.map_err(|error| explain(&error));
-        let mut wanted: BTreeMap<_, _> =
-            surveyed.wanted.into_iter().map(|(name, wanted)| (name, told(wanted))).collect();
+        let (engine, mut pulls) =
+            (&self.engine, BTreeMap::<&RepoName, Vec<(EnvironmentName, PrNumber)>>::new());
+        let mut others = Vec::new();
+        for (holder, claim) in &all {
+            match holder {
+                Holder::PullRequest(of) => {
+                    pulls.entry(&of.repo).or_default().push((holder.name(), of.number))
+                }
+                other => others.push((other, *claim)),
+            }
+        }
+        let others = others.into_iter().map(async |(holder, claim)| {
+            let asked = engine.patiently(async || engine.wishes.of(holder, claim).await).await;
+            (holder.name(), asked.map(|asked| asked.wanted).map_err(|error| explain(&error)))
+        });
+        let lists = pulls.iter().map(async |(repo, all)| {
+            let open = engine.patiently(async || engine.wishes.open_pulls(repo).await).await;
+            (all, open.map_err(|error| explain(&error)))
+        });
+        let mut wanted: BTreeMap<_, _> = stream::iter(others).buffered(super::SIDE_BY_SIDE).collect().await;
+        let lists: Vec<_> = stream::iter(lists).buffered(super::SIDE_BY_SIDE).collect().await;
+        let count = lists.iter().filter_map(|(_, open)| open.as_ref().ok()).map(BTreeMap::len).sum();
+        for (all, open) in lists {
+            wanted.extend(all.iter().map(|(name, number)| {
+                let of = |open: &BTreeMap<PrNumber, HeadSha>| {
+                    open.get(number).map_or(Wanted::Down, |head| Wanted::Up(Some(head.clone())))
+                };
+                (name.clone(), open.as_ref().map(of).map_err(Clone::clone))
+            }));
+        }
         wanted.extend(nobodys.into_iter().map(|name| (name, Ok(Wanted::Down))));
-        (wanted, surveyed.pulls)
+        (wanted, count)
     }
 }

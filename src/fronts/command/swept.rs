@@ -23,6 +23,9 @@ struct Answered<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     fuse: Fuse,
+    /// How long there was no sweep before this, where that is too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overdue: Option<&'a str>,
     dry_run: bool,
     /// What became of those of which something did.
     reports: Vec<&'a Report>,
@@ -33,11 +36,12 @@ struct Answered<'a> {
 
 /// All of it, and the worst of the ends.
 pub(crate) fn answer(sweep: &Sweep, output: Output) -> Result<Answer> {
-    let Sweep { read, plan, fuse, ended, called, mode } = sweep;
+    let Sweep { read, plan, fuse, ended, called, overdue, mode } = sweep;
     let answered = Answered {
         read: *read,
         plan,
         fuse: *fuse,
+        overdue: overdue.as_deref(),
         dry_run: *mode == Mode::DryRun,
         reports: ended.values().collect(),
         called: called.iter().map(|Called { holder, way }| (holder.to_string(), way.to_string())).collect(),
@@ -53,7 +57,8 @@ pub(crate) fn answer(sweep: &Sweep, output: Output) -> Result<Answer> {
     let ends = ended.values().map(|report| report.outcome.as_ref().map_or(Exit::Unknown, run::exit));
     let unread = plan.lines.iter().filter(|line| line.action == Action::Unknown).map(|_| Exit::Unknown);
     let blown = plan.blown.map(|_| Exit::Failed);
-    let all = ends.chain(unread).chain(blown);
+    let overdue = overdue.as_ref().map(|_| Exit::Failed);
+    let all = ends.chain(unread).chain(blown).chain(overdue);
     // What was overtaken is in newer hands.
     let bad = all.filter(|end| !matches!(end, Exit::Done | Exit::Superseded)).max_by_key(|end| rank(*end));
     Ok(Answer { data, said, end: Ok(bad.unwrap_or(Exit::Done)) })
@@ -82,7 +87,7 @@ fn rank(exit: Exit) -> u8 {
 }
 
 fn table(sweep: &Sweep) -> String {
-    let Sweep { read, plan, fuse, ended, called, mode } = sweep;
+    let Sweep { read, plan, fuse, ended, called, overdue, mode } = sweep;
     let Counts { claims, objects, pool_entries, open_pull_requests } = read;
     let mut text = format!(
         "read completely: {claims} claims, {objects} objects, {pool_entries} pool entries, {open_pull_requests} open pull \
@@ -99,6 +104,13 @@ fn table(sweep: &Sweep) -> String {
     }
     for Called { holder, way } in called {
         let _ = writeln!(text, "{:<7} {:<width$}  its turn has come: {way}", "call", holder.to_string());
+    }
+    if let Some(ago) = overdue {
+        let _ = writeln!(
+            text,
+            "the last sweep before this one was {ago} ago, so this one ends red: is its schedule still on? \
+             GitHub drops schedules under load, and disables them where nothing happens for 60 days"
+        );
     }
     let removals = match plan.removals {
         1 => "1 removal".to_owned(),

@@ -453,7 +453,7 @@ impl Bed {
                 let is_gone = kept["data"]["versions"][&last]["deletion_time"] != "";
                 if !is_gone
                     && !path.ends_with("/history")
-                    && !["berth/sweep", "berth/measured"].contains(&&*path)
+                    && !["berth/sweep", "berth/measured", "berth/installation"].contains(&&*path)
                 {
                     let at = format!("{}/data/{ROOT}/{path}", self.mount);
                     let read = self.vault.root(Method::GET, &at, Value::Null).await;

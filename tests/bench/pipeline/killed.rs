@@ -310,7 +310,7 @@ async fn tokens(bed: &Bed, numbers: &[u64]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_and_then_swept_nothing_is_left() {
-    let kills = depth::number("KILLS").unwrap_or(12);
+    let kills = depth::number("KILLS").unwrap_or(4);
     let seed = depth::number("SEED").unwrap_or_else(|| u64::from_str_radix(&token()[..12], 16).unwrap());
     println!("{kills} kills, SEED={seed}");
     let bed = Bed::with_rights(|_| {}).await;

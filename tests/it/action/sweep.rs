@@ -93,3 +93,34 @@ fn a_long_run_that_lives_is_nobodys_to_begin_anew() {
     assert!(ran.log.contains("its run is at it still"), "{}", ran.log);
     assert_eq!((called(&bed), bed.deployed()), (vec![], Some(sha('a'))));
 }
+
+#[test]
+fn what_was_begun_anew_twice_in_vain_is_looked_at_by_a_person() {
+    let bed = silent();
+    let ended = bed.world().github.change(REPOSITORY).unwrap().runs[&1_042].conclusion.clone();
+    let mut last = String::new();
+    for _ in 0..3 {
+        let ran = acts(&bed, 99, &Event::new("schedule", json!({"schedule": "17 * * * *"})));
+        assert_eq!(ran.exit, 4, "{}", ran.log);
+        last = ran.log;
+        bed.world().github.change(REPOSITORY).unwrap().runs.get_mut(&1_042).unwrap().conclusion =
+            ended.clone();
+    }
+    assert_eq!(called(&bed), [42, 42]);
+    assert!(last.contains("it was begun anew 2 times, in vain: look at its job"), "{last}");
+}
+
+#[test]
+fn a_sweep_that_has_not_run_for_a_day_ends_red_once() {
+    let bed = Bed::new();
+    acts(&bed, 42, &bed.opened());
+    sweeps(&bed);
+    let path = "ephemeral-clusters/berth/sweep";
+    let mut left = bed.world().vault.document(path).unwrap().clone();
+    left.insert("at".to_owned(), json!(Clock::system().now() - SignedDuration::from_hours(25)));
+    bed.world().vault.put(path, left);
+    let ran = acts(&bed, 99, &Event::new("schedule", json!({"schedule": "17 * * * *"})));
+    assert_eq!(ran.exit, 1, "{}", ran.log);
+    assert!(ran.log.contains("the last sweep before this one was 1 d 1 h ago"), "{}", ran.log);
+    sweeps(&bed);
+}

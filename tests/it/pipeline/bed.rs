@@ -141,7 +141,7 @@ impl Bed {
         Self::on(&format!("{PLATFORM}{more}"), files)
     }
 
-    fn on(platform: &str, files: &[(&str, &str)]) -> Self {
+    pub(super) fn on(platform: &str, files: &[(&str, &str)]) -> Self {
         let vault = vec!["ephemeral-clusters/pr-shop-42/secrets".to_owned()];
         crypto();
         let images = vec![("shop".to_owned(), "at-hand".to_owned())];
@@ -151,6 +151,7 @@ impl Bed {
         world.vault.put(&format!("{ROOT}/ip-allocations"), serde_json::Map::new());
         let role = TokenRole::default().allowing("preview", Vec::new()).orphans();
         world.vault.add_token_role("berth-environment", role);
+        world.vault.put(&format!("{ROOT}/berth/installation"), document(json!({"id": "0a1b2c3d"})));
         // Somebody else's, and so is the rest of the document.
         let others = document(json!({"OTHER": "kept", "PR_KUBECONFIG": OTHERS}));
         world.vault.put("cluster-secret-store/secrets", others);
@@ -414,7 +415,7 @@ impl Bed {
             calls: None,
             reporters: Reporters::default(),
             clock,
-            ids: Ids::of(run).unwrap(),
+            ids: Ids::of(run).unwrap().asking(),
             pace: Tries { first: Duration::ZERO, most: Duration::ZERO, tries: 1000 },
             retry: Retry { first: Duration::from_secs(1), most: Duration::from_secs(1), ..Retry::default() },
             job: None,

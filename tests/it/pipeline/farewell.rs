@@ -11,6 +11,7 @@ use berth::{
         intent::Occasion,
         report::{Outcome, Report},
     },
+    engine::Mode,
     rehearsal::gate::Verdict,
     reporters::markdown::{Beside, body},
 };
@@ -53,6 +54,7 @@ fn comment(bed: &Bed, report: &Report) -> String {
 fn after_a_down_the_comment_tells_what_is_gone_and_at_its_end_that_all_of_it_is() {
     let bed = Bed::new();
     bed.up("one");
+    bed.sweep("sweep", Mode::Do).unwrap();
     bed.close();
     let cooling = bed.run("two", Occasion::Event).unwrap();
     insta::assert_snapshot!(comment(&bed, &cooling), @r#"

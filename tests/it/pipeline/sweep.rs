@@ -4,6 +4,7 @@
 use super::{
     bed::{Bed, holder},
     canonical::same,
+    files::{APP, MANIFESTS, PLATFORM},
     lives::kill_at,
 };
 use crate::bed::{ROOT, document};
@@ -150,6 +151,81 @@ fn a_blown_fuse_removes_nothing_and_goes_on_with_what_goes_already() {
     assert_eq!(told(&tight), ["Remove namespace pr-shop-42 and 3 more"]);
     assert_eq!(bed.machines(), before);
     assert_eq!(swept(&bed, "wide"), ["Remove namespace pr-shop-42 and 3 more -> removed"]);
+}
+
+#[test]
+fn what_another_installation_has_in_the_same_cluster_is_told_and_left() {
+    let bed = lost();
+    bed.close();
+    // Be it that its store is another one, be it that this one is not the one that is meant.
+    bed.world().vault.put(&format!("{ROOT}/berth/installation"), document(json!({"id": "99999999"})));
+    bed.forget(&format!("{}/kubeconfig", holder().name()));
+    bed.forget(&format!("{}/vault-token", holder().name()));
+    let machines = bed.machines();
+    for run in ["first", "second", "third"] {
+        let told = swept(&bed, run);
+        assert!(told.contains(&"Report 1 environment of another installation".to_owned()), "{told:?}");
+        assert!(told.iter().all(|line| line.starts_with("Report ")), "{told:?}");
+        bed.pass(601);
+    }
+    assert_eq!(bed.machines(), machines);
+    bed.unbroken();
+}
+
+#[test]
+fn what_was_handed_over_to_an_argo_cd_goes_with_its_registration_though_its_claim_is_lost() {
+    let bed = Bed::entitled();
+    bed.up("one");
+    let there = |kind: &str, name: &str| bed.world().kubernetes.get(kind, "argocd", name).is_some();
+    let registration = || there("secrets", "berth-pr-shop-42");
+    assert!(registration() && there("applications.argoproj.io", "shop-42"));
+    bed.close();
+    bed.forget(&format!("{}/claim", holder().name()));
+    for run in ["first", "second"] {
+        swept(&bed, run);
+        bed.pass(601);
+    }
+    assert!(!there("applications.argoproj.io", "shop-42"));
+    assert!(!registration(), "whoever has it has a way into a cluster: {}", bed.log());
+    bed.unbroken();
+}
+
+#[test]
+fn addresses_cool_as_long_as_the_pool_of_their_own_has_it_whoever_removes_what_had_them() {
+    let quick = "pools:\n  aaa: {range: 10.0.0.10-10.0.0.13, block: 2, reuse-after: 0s}\n  lab:";
+    let bed = Bed::on(
+        &PLATFORM
+            .replace("pools: {lab:", quick)
+            .replace("fail}}", "fail}")
+            .replace("capi-k3s\n", "capi-k3s\n    pool: lab\n"),
+        &[("berth.yaml", APP), ("app.yaml", MANIFESTS)],
+    );
+    bed.up("one");
+    bed.close();
+    assert_eq!(swept(&bed, "sweep"), ["Remove acme/shop#42 -> removed"]);
+    bed.pass(599);
+    assert_eq!(swept(&bed, "soon"), ["Keep acme/shop#42"]);
+    bed.pass(2);
+    assert_eq!(swept(&bed, "later"), ["Free acme/shop#42 -> removed"]);
+}
+
+#[test]
+fn a_repository_that_is_out_of_sight_keeps_nothing_beyond_its_time() {
+    let bed = Bed::standing();
+    bed.served.gate.rule(|request| match request.path.first().map(String::as_str) {
+        Some("repos") => Verdict::json(
+            404,
+            &json!({"message": "Not Found", "documentation_url": "https://docs.github.com/rest"}),
+        ),
+        _ => Verdict::Pass,
+    });
+    assert_eq!(swept(&bed, "unknown"), ["Unknown acme/shop#42"]);
+    bed.pass(72 * 3600);
+    assert_eq!(swept(&bed, "over"), ["Remove acme/shop#42 -> removed"]);
+    bed.pass(601);
+    assert_eq!(swept(&bed, "freed"), ["Free acme/shop#42 -> removed"]);
+    assert_eq!(swept(&bed, "nothing"), Vec::<String>::new());
+    bed.unbroken();
 }
 
 #[test]
