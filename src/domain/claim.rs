@@ -82,9 +82,12 @@ pub enum State {
     Waiting {
         /// When it took its place in the queue.
         since: Timestamp,
-        /// When it was told that its turn has come.
+        /// When it was told that its turn has come, and it has not got further since.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         called: Option<Timestamp>,
+        /// Nobody could tell it: whoever can may do so at once, while its time to come runs.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        in_vain: bool,
         /// Counted among those who have a place that has no addresses: it is about to take it, or to step back.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         granted: bool,
@@ -123,6 +126,10 @@ pub enum State {
 }
 
 impl State {
+    /// In the line since then.
+    pub fn waiting(since: Timestamp) -> Self {
+        State::Waiting { since, called: None, in_vain: false, granted: false }
+    }
     /// The state's name, as people read it.
     pub fn word(&self) -> &'static str {
         match self {
@@ -171,7 +178,7 @@ impl Claim {
             taken: now,
             job: None,
             holder,
-            state: State::Waiting { since: now, called: None, granted: false },
+            state: State::waiting(now),
             place: None,
             wish: Wish::Up,
             head,
@@ -246,6 +253,10 @@ impl Claim {
     pub fn is_left_out(&self) -> bool {
         self.left_out
     }
+    /// Whether the run that took it last has told how it ended.
+    pub fn has_ended(&self) -> bool {
+        self.reported.as_ref().is_some_and(|reported| reported.by == self.generation)
+    }
     /// What people were told last.
     pub fn reported(&self) -> Option<&Reported> {
         self.reported.as_ref()
@@ -288,13 +299,9 @@ impl Claim {
         }
     }
 
-    /// The same claim in the hands of another taking: the next generation, an id of its own. Who was called has come.
+    /// The same claim in the hands of another taking: the next generation, an id of its own.
     pub fn taken(&self, run: RunId, now: Timestamp) -> Self {
-        let mut state = self.state.clone();
-        if let State::Waiting { called, .. } = &mut state {
-            *called = None;
-        }
-        Self { run, generation: self.generation.next(), taken: now, state, ..self.clone() }
+        Self { run, generation: self.generation.next(), taken: now, ..self.clone() }
     }
     /// By this job; by none, it keeps the one that it has.
     pub fn by(self, job: Option<Job>) -> Self {
@@ -323,10 +330,10 @@ impl Claim {
     }
     /// With what may be written there in whoever's hands it is: the end of life, the warning of it, and the call.
     pub fn annotated_as(mut self, other: &Self) -> Self {
-        if let (State::Waiting { called, .. }, State::Waiting { called: there, .. }) =
+        if let (State::Waiting { called, in_vain, .. }, State::Waiting { called: at, in_vain: how, .. }) =
             (&mut self.state, &other.state)
         {
-            *called = *there;
+            (*called, *in_vain) = (*at, *how);
         }
         Self { expires: other.expires, warned: other.warned, ..self }
     }

@@ -17,7 +17,10 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, stream};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 /// What came of claiming something that nobody claimed.
 enum Adopted {
@@ -78,7 +81,7 @@ impl Sweeper {
             }
             match claims.annotate(&basis, Claim::warned).await {
                 // Who has it now tells more than this would.
-                Ok(()) | Err(NotWritten::Conflict) => Ok(()),
+                Ok(_) | Err(NotWritten::Conflict) => Ok(()),
                 Err(NotWritten::Unknown(error)) => Err(error),
             }
         });
@@ -128,10 +131,23 @@ impl Sweeper {
     }
 
     /// Where each that waits stands in the line by now.
-    pub(super) async fn tell_the_line(&self, claims: &[Claim], stop: impl Future<Output = u8> + Clone) {
-        let waiting = claims.iter().filter(|claim| matches!(claim.state(), State::Waiting { .. }));
-        let each = waiting.map(async |claim| self.engine.tell_again(claim.holder(), stop.clone()).await);
-        stream::iter(each).buffer_unordered(SIDE_BY_SIDE).for_each(async |_| ()).await;
+    pub(super) async fn tell_the_line(
+        &self,
+        claims: &[Claim],
+        in_use: impl AsyncFnOnce() -> Result<BTreeSet<Ipv4Addr>>,
+        stop: impl Future<Output = u8> + Clone,
+    ) -> Result<()> {
+        let waiting: Vec<&Claim> =
+            claims.iter().filter(|claim| matches!(claim.state(), State::Waiting { .. })).collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let lines = self.engine.lines(&in_use().await?).await?;
+        let each = waiting.into_iter().map(async |claim| {
+            self.engine.tell_with(claim.holder(), Some(&lines), stop.clone()).await;
+        });
+        stream::iter(each).buffer_unordered(SIDE_BY_SIDE).for_each(async |()| ()).await;
+        Ok(())
     }
 
     fn came(&self, holder: &Holder, outcome: Outcome) -> Report {
