@@ -21,13 +21,14 @@ use crate::{
     },
     reporters::Reporters,
     settings::{
-        self, CapiK3s as OfCapiK3s, PoolName, PoolSettings, ProviderName, ProviderSettings, Settings,
+        self, CapiK3s as OfCapiK3s, PoolName, PoolSettings, ProviderName, ProviderSettings, Settings, Within,
         host_variable,
     },
     steps::{self, Tools, deploy::HandOver},
 };
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -71,7 +72,7 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         Some((name, ProviderSettings::CapiK3s(of))) => (Some((**of).clone()), Some(name.to_string())),
         None => (None, None),
     };
-    let (pool_name, pool) = match &of {
+    let (_, pool) = match &of {
         Some(of) => settings.pool(Some(&of.pool))?,
         // What goes is freed by its name, whichever pool it was of.
         None => settings.pools.first_key_value().context("there is always a pool")?,
@@ -98,7 +99,7 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
         grace: settings.lifetime.grace,
         reuse_after: pool.reuse_after,
         removal,
-        place: of.as_ref().map(|_| place(pool_name)),
+        place: configured.map(|(name, provider)| place(name, provider.within())),
         job: outside.job.clone(),
     };
     let handing = of.as_ref().map(|of| handing_over(&outside.clusters, of)).transpose()?;
@@ -107,7 +108,7 @@ pub fn engine(settings: &Settings, holder: &Holder, outside: Outside) -> Result<
     let pools = Pools {
         claims: Claims::new(store),
         layout: pool.layout.clone(),
-        places: places(&settings.pools),
+        places: places(&settings.pools, rooms(settings)),
         taken: BTreeSet::new(),
         pace,
         clock: clock.clone(),
@@ -178,18 +179,42 @@ pub fn sweeper(settings: &Settings, outside: Outside) -> Result<Sweeper> {
     })
 }
 
-/// All that have room for environments.
-pub(super) fn places(pools: &BTreeMap<PoolName, PoolSettings>) -> Places {
+/// All that have room for environments: the pools, and of these providers those that need none.
+pub fn places<'a>(
+    pools: &BTreeMap<PoolName, PoolSettings>,
+    providers: impl IntoIterator<Item = (&'a ProviderName, Within<'a>)>,
+) -> Places {
     let of = |pool: &PoolSettings| Place {
         room: Room::Blocks(pool.layout.clone()),
         per_repository: pool.max_per_repository,
         reuse_after: pool.reuse_after,
     };
-    pools.iter().map(|(name, pool)| (place(name), of(pool))).collect()
+    let without = |(name, within)| match within {
+        Within::Pool(_) => None,
+        Within::Most(most) => {
+            let (room, reuse_after) = (Room::Most(most), SignedDuration::ZERO);
+            Some((place(name, within), Place { room, per_repository: 0, reuse_after }))
+        }
+    };
+    let pools = pools.iter().map(|(name, pool)| (of_pool(name), of(pool)));
+    pools.chain(providers.into_iter().filter_map(without)).collect()
 }
 
-/// What has room for the environments of a pool.
-pub(super) fn place(pool: &PoolName) -> PlaceName {
+fn rooms(settings: &Settings) -> impl Iterator<Item = (&ProviderName, Within<'_>)> {
+    settings.providers.iter().map(|(name, provider)| (name, provider.within()))
+}
+
+/// What has room for the environments of a provider.
+fn place(provider: &ProviderName, within: Within<'_>) -> PlaceName {
+    match within {
+        Within::Pool(pool) => of_pool(pool),
+        Within::Most(_) => {
+            format!("provider {provider}").parse().expect("a provider's name is printable, and short")
+        }
+    }
+}
+
+fn of_pool(pool: &PoolName) -> PlaceName {
     format!("pool {pool}").parse().expect("a pool's name is printable, and short")
 }
 

@@ -10,7 +10,7 @@ mod plan;
 mod rehearse;
 
 pub(crate) use action::action;
-pub use engine::{Outside, engine, sweeper as sweeping};
+pub use engine::{Outside, engine, places, sweeper as sweeping};
 pub(crate) use outside::{bare, github, holder_of, kubeconfig, on_github, outside, sweeper};
 pub(crate) use plan::plan;
 pub(crate) use rehearse::rehearse;
@@ -116,7 +116,7 @@ pub(crate) async fn pools(
     debug!("pool {name}: {}, {} blocks of {}", layout.range, layout.blocks().count(), layout.size);
     debug!("store: {}", store.place(&Key::Pool));
     let claims = Claims::new(told(store));
-    let places = engine::places(&BTreeMap::from([(name.clone(), pool.clone())]));
+    let places = engine::places(&BTreeMap::from([(name.clone(), pool.clone())]), []);
     Ok(Pools { claims, layout, places, taken: BTreeSet::new(), pace: Pace::default(), clock })
 }
 

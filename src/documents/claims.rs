@@ -187,12 +187,15 @@ impl Claims {
     }
 
     /// Notes something on exactly what was read, in whoever's hands it is: the end of its life, or that it was called.
-    /// It takes the claim from nobody.
-    pub async fn annotate(&self, basis: &Basis, note: impl FnOnce(Claim) -> Claim) -> Result<(), NotWritten> {
-        match basis.claim() {
-            Some(claim) => self.write(&note(claim.clone()), &basis.version).await.map(drop),
-            None => Err(NotWritten::Conflict),
-        }
+    /// It takes the claim from nobody. Gives what stands then.
+    pub async fn annotate(
+        &self,
+        basis: &Basis,
+        note: impl FnOnce(Claim) -> Claim,
+    ) -> Result<Basis, NotWritten> {
+        let claim = note(basis.claim().ok_or(NotWritten::Conflict)?.clone());
+        let version = self.write(&claim, &basis.version).await?;
+        Ok(Basis { name: basis.name.clone(), claim: Some(claim), version })
     }
 
     /// Removes the claim, if the fence still stands.

@@ -6,9 +6,11 @@
 //! transition; be judged without the pull request as it is now (`intent.rs` does that).
 
 mod leaving;
+mod state;
 mod turn;
 
 pub use leaving::{Cause, Leaving, Passed};
+pub use state::{State, Wish};
 pub use turn::{Ending, Illegal};
 
 pub use super::{
@@ -79,78 +81,6 @@ pub struct Claim {
     leaving: Leaving,
 }
 
-/// Where it stands, with the data of that state alone. `None` for addresses: the provider needs none, or a run died
-/// before it wrote them here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-pub enum State {
-    /// For addresses, or for a place.
-    Waiting {
-        /// When it took its place in the queue.
-        since: Timestamp,
-        /// When it was told that its turn has come.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        called: Option<Timestamp>,
-        /// Counted among those who have a place that has no addresses: it is about to take it, or to step back.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        granted: bool,
-    },
-    /// The environment may exist.
-    Held {
-        /// Its addresses.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        addresses: Option<Block>,
-        /// When its pull request was seen closed: the grace runs from here.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        closed_at: Option<Timestamp>,
-    },
-    /// Being removed; no Up goes on from here.
-    Draining {
-        /// Its addresses.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        addresses: Option<Block>,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// Seen absent; the addresses stay taken until nothing remembers them.
-    Cooling {
-        /// Its addresses.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        addresses: Option<Block>,
-        /// When they may be freed.
-        until: Timestamp,
-    },
-    /// The pool is being written; cannot be turned back.
-    Freeing {
-        /// Its addresses.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        addresses: Option<Block>,
-    },
-}
-
-impl State {
-    /// The state's name, as people read it.
-    pub fn word(&self) -> &'static str {
-        match self {
-            State::Waiting { .. } => "waiting",
-            State::Held { .. } => "held",
-            State::Draining { .. } => "draining",
-            State::Cooling { .. } => "cooling",
-            State::Freeing { .. } => "freeing",
-        }
-    }
-}
-
-/// What is wished for once the present state has come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Wish {
-    /// An environment.
-    Up,
-    /// None.
-    Down,
-}
-
 fn add<T: Clone + PartialEq>(known: &mut Vec<T>, more: &[T]) {
     for one in more {
         if !known.contains(one) {
@@ -182,7 +112,7 @@ impl Claim {
             taken: now,
             job: None,
             holder,
-            state: State::Waiting { since: now, called: None, granted: false },
+            state: State::waiting(now),
             place: None,
             wish: Wish::Up,
             head,
@@ -259,6 +189,10 @@ impl Claim {
     pub fn is_left_out(&self) -> bool {
         self.left_out
     }
+    /// Whether the run that took it last has told how it ended.
+    pub fn has_ended(&self) -> bool {
+        self.reported.as_ref().is_some_and(|reported| reported.by == self.generation)
+    }
     /// What people were told last.
     pub fn reported(&self) -> Option<&Reported> {
         self.reported.as_ref()
@@ -318,13 +252,9 @@ impl Claim {
         }
     }
 
-    /// The same claim in the hands of another taking: the next generation, an id of its own. Who was called has come.
+    /// The same claim in the hands of another taking: the next generation, an id of its own.
     pub fn taken(&self, run: RunId, now: Timestamp) -> Self {
-        let mut state = self.state.clone();
-        if let State::Waiting { called, .. } = &mut state {
-            *called = None;
-        }
-        Self { run, generation: self.generation.next(), taken: now, state, nudged: 0, ..self.clone() }
+        Self { run, generation: self.generation.next(), taken: now, nudged: 0, ..self.clone() }
     }
     /// By this job, or by none.
     pub fn by(self, job: Option<Job>) -> Self {
@@ -357,10 +287,10 @@ impl Claim {
     }
     /// With what may be written there in whoever's hands it is: the end of life, the warning of it, and calls.
     pub fn annotated_as(mut self, other: &Self) -> Self {
-        if let (State::Waiting { called, .. }, State::Waiting { called: there, .. }) =
+        if let (State::Waiting { called, in_vain, .. }, State::Waiting { called: at, in_vain: how, .. }) =
             (&mut self.state, &other.state)
         {
-            *called = *there;
+            (*called, *in_vain) = (*at, *how);
         }
         Self { expires: other.expires, warned: other.warned, nudged: other.nudged, ..self }
     }

@@ -5,16 +5,18 @@
 
 mod told;
 
-pub use told::{Frees, Queue, Stage, Taken, Times};
+pub use told::{Frees, GoesOn, Queue, Stage, Taken, Times};
 
 use super::{
     claim::{Claim, State},
-    names::{EnvironmentName, PlaceName, RepoName},
+    names::{PlaceName, RepoName},
     pool::{Allocation, Block, Layout, Pool},
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::Ipv4Addr,
 };
 
@@ -43,6 +45,28 @@ pub enum Room {
 
 /// All places that are known, by name.
 pub type Places = BTreeMap<PlaceName, Place>;
+
+/// Why somebody gets nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Full {
+    /// Nothing is free.
+    Taken,
+    /// Its repository has as many as one may have.
+    Limited,
+    /// What is free is for those ahead of it.
+    Kept,
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "no addresses are free",
+            Self::Limited => "this repository has as many environments as it may",
+            Self::Kept => "what is free is kept for those ahead in line",
+        })
+    }
+}
 
 /// How one place stands.
 #[derive(Debug)]
@@ -93,8 +117,10 @@ impl<'a> Standing<'a> {
 
     /// To whom what is free goes, in the order of the line; to those who were called and have not come, what is left then.
     pub fn turns(&self, now: Timestamp) -> Vec<&'a Claim> {
-        let (late, there): (Vec<&Claim>, Vec<&Claim>) =
+        let (mut late, there): (Vec<&Claim>, Vec<&Claim>) =
             self.line.iter().copied().partition(|claim| is_late(claim, now));
+        // Of those who do not come, none is called again before the others were.
+        late.sort_by_key(|claim| called(claim));
         let mut of: BTreeMap<&RepoName, usize> = BTreeMap::new();
         for repository in self.having.iter().filter_map(|claim| claim.holder().repository()) {
             *of.entry(repository).or_default() += 1;
@@ -108,9 +134,16 @@ impl<'a> Standing<'a> {
         there.into_iter().chain(late).filter(|claim| may(claim)).take(self.free).collect()
     }
 
-    /// Whether one of those who wait may take what is free now.
-    pub fn may(&self, name: &EnvironmentName, now: Timestamp) -> bool {
-        self.turns(now).iter().any(|claim| claim.name() == *name)
+    /// Why one of those who wait may not take what is free now; `None`: it may.
+    pub fn keeps_out(&self, claim: &Claim, now: Timestamp) -> Option<Full> {
+        if self.turns(now).iter().any(|other| other.name() == claim.name()) {
+            return None;
+        }
+        Some(match self.free {
+            _ if self.is_limited(claim.holder().repository()) => Full::Limited,
+            0 => Full::Taken,
+            _ => Full::Kept,
+        })
     }
 
     /// Whose turn has come, and nobody has told them; who is at it already need not be told.
@@ -148,12 +181,15 @@ fn is_late(claim: &Claim, now: Timestamp) -> bool {
     called(claim).is_some_and(|called| is_over(called, now))
 }
 
-/// Whether nobody works for it: it waits, was not called just now, and the run that has it has told that it ended, or has
-/// been silent for so long that it will have died.
+/// Whether nobody works for it: it waits, has not heard just now that its turn has come, and the run that has it has told
+/// that it ended, or has been silent for so long that it will have died.
 pub fn is_to_be_called(claim: &Claim, now: Timestamp) -> bool {
-    let waits = matches!(claim.state(), State::Waiting { .. });
-    let has_ended = claim.reported().is_some_and(|reported| reported.by == claim.generation());
-    waits
-        && called(claim).is_none_or(|called| is_over(called, now))
-        && (has_ended || is_over(claim.taken_at(), now))
+    let State::Waiting { called, in_vain, .. } = claim.state() else { return false };
+    (*in_vain || called.is_none_or(|called| is_over(called, now)))
+        && (claim.has_ended() || is_over(claim.taken_at(), now))
+}
+
+/// From when on its time to come runs, if it is called in vain: another vain call does not prolong it.
+pub fn turn_since(claim: &Claim, now: Timestamp) -> Timestamp {
+    called(claim).filter(|called| !is_over(*called, now)).unwrap_or(now)
 }

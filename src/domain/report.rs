@@ -9,7 +9,7 @@ use super::{
     names::{EnvironmentName, Generation, HeadSha},
     plan::{Direction, StepName},
     pool::Block,
-    queue::Queue,
+    queue::{Full, Queue},
     results::Results,
 };
 use jiff::Timestamp;
@@ -124,10 +124,13 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
-    /// No addresses are free; it waits for some.
+    /// It gets no addresses now, and waits for some.
     Queued,
-    /// No addresses are free, and it shall not wait.
-    PoolFull,
+    /// It gets none, and shall not wait.
+    PoolFull {
+        /// Why.
+        why: Full,
+    },
     /// Something could not be read or reached; nothing was decided on that ground.
     Unknown {
         /// In which step, if in one.
@@ -266,7 +269,7 @@ impl Outcome {
             | Outcome::Removed { .. }
             | Outcome::AwaitsApproval { .. }
             | Outcome::Queued
-            | Outcome::PoolFull
+            | Outcome::PoolFull { .. }
             | Outcome::Superseded
             | Outcome::Interrupted { .. } => None,
         }
@@ -290,7 +293,7 @@ impl Outcome {
             Outcome::WithoutSecrets { .. } => "without-secrets",
             Outcome::Nothing { .. } | Outcome::Unconcerned { .. } => "nothing",
             Outcome::Queued => "queued",
-            Outcome::PoolFull => "pool-full",
+            Outcome::PoolFull { .. } => "pool-full",
             Outcome::Unknown { .. } => "unknown",
             Outcome::Superseded => "superseded",
             Outcome::Refused { .. } => "refused",

@@ -27,7 +27,7 @@ pub trait Calls {
 pub enum Way {
     /// Its job runs once more.
     Again,
-    /// Its job is at it.
+    /// Some job of its workflow run has not ended, be it its own or another: until then GitHub runs none once more.
     Running,
     /// Its repository was sent an event.
     Dispatched,
@@ -35,12 +35,25 @@ pub enum Way {
     Nobody(String),
 }
 
+impl Way {
+    /// Whether somebody has heard it, as far as anybody can tell.
+    pub fn is_heard(&self) -> bool {
+        matches!(self, Self::Again | Self::Dispatched)
+    }
+}
+
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Again => f.write_str("its job runs once more"),
-            Self::Running => f.write_str("its job is at it"),
-            Self::Dispatched => f.write_str("its repository was sent an event"),
+            Self::Running => f.write_str(
+                "its workflow run has not ended: it goes on there, or the next event or sweep calls it",
+            ),
+            Self::Dispatched => write!(
+                f,
+                "its repository was sent an event, if a workflow there listens to `repository_dispatch: [{}]`",
+                dispatch::TYPED[0]
+            ),
             Self::Nobody(why) => {
                 write!(f, "at that repository's next event, for nobody could be called: {why}")
             }

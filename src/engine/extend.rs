@@ -54,7 +54,7 @@ impl Engine {
             let is_closing = matches!(claim.state(), State::Held { closed_at: Some(_), .. });
             let longer = Longer { until, is_short: until < wanted, is_closing };
             match pools.claims.annotate(&basis, |claim| claim.expiring(until)).await {
-                Ok(()) => Ok(Some(Extended::Until(longer))),
+                Ok(_) => Ok(Some(Extended::Until(longer))),
                 Err(NotWritten::Conflict) => Ok(None),
                 Err(NotWritten::Unknown(error)) => Err(error),
             }

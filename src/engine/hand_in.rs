@@ -4,7 +4,7 @@
 //! them: so one of the two sees the other, whoever comes first. Must never: judge an environment at another commit by
 //! them; take the claim from a run that is under way.
 
-use super::{Engine, told};
+use super::{Engine, line::Lines, told};
 use crate::{
     documents::{Key, NotWritten, Store},
     domain::{
@@ -105,8 +105,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Tells once more what was told last: nothing is looked at but the documents.
+    /// Tells once more what was told last: its environment is not looked at.
     pub async fn tell_again(&self, holder: &Holder, stop: impl Future<Output = u8>) -> Report {
+        self.tell_with(holder, None, stop).await
+    }
+
+    /// By these lines, if it waits; `None`: they are read for it.
+    pub(super) async fn tell_with(
+        &self,
+        holder: &Holder,
+        lines: Option<&Lines>,
+        stop: impl Future<Output = u8>,
+    ) -> Report {
         let attempt = async |telling: &Telling| {
             let pools = &self.protocol.pools;
             let basis = self.patiently(async || pools.claims.read(&holder.name()).await).await?;
@@ -115,7 +125,12 @@ impl Engine {
                 return Ok(none("there is no environment"));
             };
             let store = pools.claims.store();
-            let again = match self.waiting(claim).await? {
+            let waits = matches!(claim.state(), State::Waiting { .. });
+            let read = match lines {
+                None if waits => self.lines_beside(claim).await?,
+                _ => None,
+            };
+            let again = match lines.or(read.as_ref()).and_then(|lines| self.waiting(claim, lines)) {
                 Some(waiting) => Some(waiting),
                 None => self.patiently(async || told::again(store, claim, &pools.clock).await).await?,
             };

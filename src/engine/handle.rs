@@ -15,6 +15,7 @@ use crate::{
         intent::{Occasion, Wanted, Why},
         names::{HeadSha, PrNumber, RepoName},
         plan::StepName,
+        queue::Full,
         report::{Outcome, Report, Status},
         scope::Hosts,
         swept::Swept,
@@ -216,12 +217,15 @@ impl Engine {
             let has_ended = claim.reported().is_some_and(|reported| reported.by.next() == claim.generation());
             let quiet = if has_ended { Duration::ZERO } else { self.retry.quiet };
             let quiet = clock.now().saturating_add(quiet).unwrap_or(Timestamp::MAX);
+            let removal = claim.removal().clone();
             match (Run { engine: self, telling, fence, merge, quiet }).go(then).await? {
                 Some(outcome) => {
                     // The sweep calls for all that it has freed at once.
-                    let is_gone = matches!(outcome, Outcome::Removed { free_at: None } | Outcome::PoolFull);
+                    let is_gone =
+                        matches!(outcome, Outcome::Removed { free_at: None } | Outcome::PoolFull { .. });
                     if is_gone && event.occasion != Occasion::Sweep {
-                        self.hand_over(&event.holder, telling).await;
+                        let in_use = async || self.in_use(&removal).await;
+                        self.hand_over(&event.holder, in_use, telling).await;
                     }
                     return Ok(because(outcome, &unwanted));
                 }
@@ -271,7 +275,7 @@ pub(super) fn ended(step: StepName, error: &anyhow::Error) -> Outcome {
     let why = errors::explain(error);
     match errors::exit(error) {
         Exit::Superseded => Outcome::Superseded,
-        Exit::PoolFull => Outcome::PoolFull,
+        Exit::PoolFull => Outcome::PoolFull { why: Full::Taken },
         Exit::Unknown => Outcome::Unknown { step: Some(step), why },
         Exit::Usage => Outcome::Refused { why },
         Exit::Interrupted(signal) => Outcome::Interrupted { signal },

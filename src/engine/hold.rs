@@ -11,7 +11,7 @@ use crate::{
     domain::{
         claim::Claim,
         pool::{Allocation, Block, Pool, Standing},
-        queue,
+        queue::{self, Full, Place, Room},
     },
 };
 use anyhow::Result;
@@ -22,8 +22,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 pub enum Holding {
     /// They are in the pool and on the claim; `None`: its place has none.
     Held(Option<Block>),
-    /// None is free, or what is free is another's by the line; the claim waits.
-    Full,
+    /// The claim waits.
+    Full(Full),
     /// Somebody else has taken the claim.
     Superseded,
 }
@@ -57,10 +57,17 @@ pub(super) enum Change<T> {
 }
 
 impl Pools {
-    /// waiting -> held. The document of the pool first, the claim second: a run that dies between the two leaves an
-    /// entry that its claim's name explains.
-    /// `in_use`: by live objects of others, whatever the documents say.
+    /// waiting -> held. `in_use`: by live objects of others, whatever the documents say.
     pub async fn hold(&self, fence: &mut Fence, in_use: &BTreeSet<Ipv4Addr>) -> Result<Holding> {
+        match fence.claim().place().and_then(|name| self.places.get(name)) {
+            Some(Place { room: Room::Most(_), .. }) => self.hold_without_addresses(fence).await,
+            Some(Place { room: Room::Blocks(_), .. }) | None => self.hold_addresses(fence, in_use).await,
+        }
+    }
+
+    /// The document of the pool first, the claim second: a run that dies between the two leaves an entry that its claim's
+    /// name explains.
+    async fn hold_addresses(&self, fence: &mut Fence, in_use: &BTreeSet<Ipv4Addr>) -> Result<Holding> {
         let name = fence.name();
         let holding = self
             .change(async |pool| {
@@ -68,25 +75,27 @@ impl Pools {
                 if check == Check::Superseded {
                     return Ok(Change::Keep(Holding::Superseded));
                 }
-                let is_its_turn = self.is_its_turn(fence.claim(), &others, pool, in_use);
+                let kept_out = self.kept_out(fence.claim(), &others, pool, in_use);
                 let taken = &self.taken_beside(others) | in_use;
                 Ok(match pool.allocate(&name, &self.layout, &taken) {
                     Allocation::Already(block) | Allocation::Completed(block) => {
                         Change::Write(Holding::Held(Some(block)))
                     }
-                    Allocation::New(block) if is_its_turn => Change::Write(Holding::Held(Some(block))),
-                    Allocation::New(_) | Allocation::Full => Change::Keep(Holding::Full),
+                    Allocation::New(block) if kept_out.is_none() => Change::Write(Holding::Held(Some(block))),
+                    Allocation::New(_) | Allocation::Full => {
+                        Change::Keep(Holding::Full(kept_out.unwrap_or(Full::Taken)))
+                    }
                 })
             })
             .await?;
         self.written(fence, holding).await
     }
 
-    /// waiting -> held, where a place has no addresses but room for so many: they are counted by their claims.
+    /// Where a place has no addresses but room for so many: they are counted by their claims.
     /// Read the pool at v -> count -> say on the claim that it is counted -> write the pool over v, unchanged -> write the
     /// claim. Whoever counts later sees this one; of those who have counted at the same v, one may go on, and the others
     /// count once more.
-    pub async fn hold_without_addresses(&self, fence: &mut Fence) -> Result<Holding> {
+    async fn hold_without_addresses(&self, fence: &mut Fence) -> Result<Holding> {
         let holding = self
             .change(async |pool| {
                 let (check, others) = self.claims.check_among_all(fence).await?;
@@ -94,12 +103,15 @@ impl Pools {
                     return Ok(Change::Keep(Holding::Superseded));
                 }
                 let waiting = fence.claim().clone().granted(false);
-                let is_its_turn = self.is_its_turn(&waiting, &others, pool, &BTreeSet::new());
-                let claim = waiting.granted(is_its_turn);
+                let kept_out = self.kept_out(&waiting, &others, pool, &BTreeSet::new());
+                let claim = waiting.granted(kept_out.is_none());
                 if claim != *fence.claim() && self.claims.advance(fence, claim).await? == Check::Superseded {
                     return Ok(Change::Keep(Holding::Superseded));
                 }
-                Ok(if is_its_turn { Change::Count(Holding::Held(None)) } else { Change::Keep(Holding::Full) })
+                Ok(match kept_out {
+                    None => Change::Count(Holding::Held(None)),
+                    Some(why) => Change::Keep(Holding::Full(why)),
+                })
             })
             .await?;
         self.written(fence, holding).await
@@ -107,20 +119,34 @@ impl Pools {
 
     /// The claim after the pool.
     async fn written(&self, fence: &mut Fence, holding: Holding) -> Result<Holding> {
-        let Holding::Held(block) = holding else { return Ok(holding) };
-        let held = fence.claim().clone().held(block)?;
-        Ok(match self.claims.advance(fence, held).await? {
+        let claim = fence.claim().clone();
+        let next = match holding {
+            Holding::Held(block) => claim.held(block)?,
+            // Who was called has come, and looked: the turn is over, and its place in the line is what it was.
+            Holding::Full(_) => claim.waiting_on(),
+            Holding::Superseded => return Ok(holding),
+        };
+        if next == *fence.claim() {
+            return Ok(holding);
+        }
+        Ok(match self.claims.advance(fence, next).await? {
             Check::Current => holding,
             Check::Superseded => Holding::Superseded,
         })
     }
 
     /// What is in no place that is known here waits in no line.
-    fn is_its_turn(&self, claim: &Claim, others: &[Claim], pool: &Pool, in_use: &BTreeSet<Ipv4Addr>) -> bool {
-        let Some(place) = claim.place().and_then(|name| self.places.get_key_value(name)) else { return true };
+    fn kept_out(
+        &self,
+        claim: &Claim,
+        others: &[Claim],
+        pool: &Pool,
+        in_use: &BTreeSet<Ipv4Addr>,
+    ) -> Option<Full> {
+        let place = claim.place().and_then(|name| self.places.get_key_value(name))?;
         let all: Vec<Claim> = others.iter().chain([claim]).cloned().collect();
         let taken = &self.taken | in_use;
-        queue::Standing::of(place, &all, pool, &taken).may(&claim.name(), self.clock.now())
+        queue::Standing::of(place, &all, pool, &taken).keeps_out(claim, self.clock.now())
     }
 
     /// Looks once more before the addresses are used, and in every later step: the shell tool can erase entries of ours.

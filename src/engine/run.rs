@@ -55,8 +55,10 @@ impl Run<'_> {
             Then::Up => {
                 let outcome = self.up().await?;
                 return match outcome {
-                    Outcome::PoolFull if matches!(self.fence.claim().state(), State::Waiting { .. }) => {
-                        self.leaves_the_line().await.map(Some)
+                    Outcome::PoolFull { why }
+                        if matches!(self.fence.claim().state(), State::Waiting { .. }) =>
+                    {
+                        self.leaves_the_line(why).await.map(Some)
                     }
                     outcome => Ok(Some(outcome)),
                 };

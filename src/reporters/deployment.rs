@@ -142,7 +142,7 @@ fn state(report: &Report) -> Option<State> {
             | Outcome::Nothing { .. }
             | Outcome::Unconcerned { .. }
             | Outcome::Queued
-            | Outcome::PoolFull
+            | Outcome::PoolFull { .. }
             | Outcome::Superseded
             | Outcome::Refused { .. },
         ) => None,

@@ -187,12 +187,7 @@ fn said<'a>(report: &'a Report, now: Timestamp, beside: &Beside) -> Said<'a> {
             plain("✅ Nothing to do".to_owned(), code(why))
         }
         Some(Outcome::Queued) => line::queued(report.queue.as_ref(), now),
-        Some(Outcome::PoolFull) => plain(
-            "❌ No addresses are free".to_owned(),
-            "Every block of the pool is taken, and `when-full: fail` waits for none. \
-             No environment was made; try again with `/berth up`, or let it wait with `when-full: queue`."
-                .to_owned(),
-        ),
+        Some(Outcome::PoolFull { why }) => line::full(*why),
         Some(Outcome::Superseded) => plain(
             "⏭️ Superseded by a newer event".to_owned(),
             "The run of that event goes on from here, and tells how it went.".to_owned(),

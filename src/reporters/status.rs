@@ -77,9 +77,10 @@ fn state(report: &Report) -> Option<State> {
         Outcome::Ready | Outcome::Closing { .. } | Outcome::Removed { .. } | Outcome::Nothing { .. } => {
             Some(State::Success)
         }
-        Outcome::Failed { .. } | Outcome::TestsFailed | Outcome::PoolFull | Outcome::Refused { .. } => {
-            Some(State::Failure)
-        }
+        Outcome::Failed { .. }
+        | Outcome::TestsFailed
+        | Outcome::PoolFull { .. }
+        | Outcome::Refused { .. } => Some(State::Failure),
         Outcome::Unknown { .. } | Outcome::Interrupted { .. } => Some(State::Error),
         Outcome::Superseded | Outcome::WithoutSecrets { .. } | Outcome::Unconcerned { .. } => None,
     }

@@ -2,7 +2,7 @@
 //!
 //! Must never: hold how much time has passed, or it would be another line at every look; be Markdown.
 
-use super::words::{count, first, gave_up, line, moment, ordinal};
+use super::words::{capital, count, first, gave_up, line, moment, ordinal};
 use crate::domain::{
     plan::Direction,
     report::{Outcome, Report, Status},
@@ -65,7 +65,7 @@ fn said(report: &Report) -> String {
             || "Queued: no addresses are free".to_owned(),
             |queue| format!("Queued: {} of {}", ordinal(queue.place), queue.of),
         ),
-        Outcome::PoolFull => "No addresses are free".to_owned(),
+        Outcome::PoolFull { why } => capital(&why.to_string()),
         Outcome::Superseded => "Superseded by a newer event".to_owned(),
         Outcome::Refused { why } => format!("Refused: {}", first(why)),
         Outcome::Interrupted { .. } => {

@@ -52,6 +52,12 @@ pub(super) fn tail(text: &str, bytes: usize) -> &str {
     &text[text.ceil_char_boundary(text.len().saturating_sub(bytes))..]
 }
 
+/// As a sentence begins.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// The first line of an error.
 pub(super) fn first(why: &str) -> &str {
     why.trim().lines().next().unwrap_or_default()

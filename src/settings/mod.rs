@@ -53,7 +53,7 @@ pub use provider_values::{
     DiskFormat, ImageReference, LabelKey, LabelValue, NetworkModel, ProviderKind, ProxmoxName, SecretName,
     ServerVersion, SshKey, TokenRole,
 };
-pub use providers::{ArgoCd, Inside, Postgres, ProviderSettings, VaultToken};
+pub use providers::{ArgoCd, Inside, Postgres, ProviderSettings, VaultToken, Within};
 pub use secrets::{AppSecrets, Secret};
 pub use source::{Chart, ChartFrom, Form, Source};
 pub use store::{Cluster, Store};

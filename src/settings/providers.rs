@@ -40,6 +40,22 @@ impl ProviderSettings {
             Self::CapiK3s(_) => ProviderKind::CapiK3s,
         }
     }
+
+    /// What has room for its environments.
+    pub fn within(&self) -> Within<'_> {
+        match self {
+            Self::CapiK3s(of) => Within::Pool(&of.pool),
+        }
+    }
+}
+
+/// What has room for a provider's environments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within<'a> {
+    /// A pool, for each has addresses of it.
+    Pool(&'a PoolName),
+    /// Nothing but the provider's own `max`.
+    Most(u32),
 }
 
 /// What is put into each environment before its app.

@@ -225,7 +225,7 @@ fn every_transition_is_legal_from_the_states_of_this_table_and_from_no_other() {
 #[test]
 fn the_first_claim_waits_in_the_first_generation_and_ends_when_its_life_is_over() {
     let claim = first("acme/shop#42");
-    assert_eq!(claim.state(), &State::Waiting { since: at(0), called: None, granted: false });
+    assert_eq!(claim.state(), &State::waiting(at(0)));
     assert_eq!((claim.wish(), claim.generation()), (Wish::Up, Generation::FIRST));
     assert_eq!((claim.expires(), claim.addresses()), (at(72), None));
     assert_eq!(claim.name().to_string(), "pr-shop-42");
@@ -299,10 +299,7 @@ fn what_was_drained_without_addresses_waits_for_some_when_it_is_taken_back() {
     let drained = first("acme/shop#42").draining(at(2)).unwrap();
     let cooled = drained.clone().cooling(at(3)).unwrap();
     for claim in [drained, cooled] {
-        assert_eq!(
-            claim.revived(at(2)).unwrap().state(),
-            &State::Waiting { since: at(2), called: None, granted: false }
-        );
+        assert_eq!(claim.revived(at(2)).unwrap().state(), &State::waiting(at(2)));
     }
 }
 
@@ -322,7 +319,7 @@ fn a_carried_wish_makes_a_new_life_of_the_same_taking() {
     let freed =
         freeing.taken(run("run-2"), at(6)).taken(run("run-3"), at(7)).reporting(told).wishing(Wish::Up);
     let claim = anew(freed.clone());
-    assert_eq!(claim.state(), &State::Waiting { since: at(9), called: None, granted: false });
+    assert_eq!(claim.state(), &State::waiting(at(9)));
     assert_eq!((claim.wish(), claim.expires()), (Wish::Up, at(9 + 24)));
     assert_eq!((claim.generation(), claim.run()), (freed.generation(), freed.run()), "the fence goes on");
     assert_eq!([field(&claim, "uid"), field(&claim, "created")], [json!("uid-2"), json!(at(9))]);

@@ -125,14 +125,9 @@ impl Stage {
                 Then::Up => {
                     if fence.claim().state().word() == "waiting" {
                         let none = BTreeSet::new();
-                        let holding = match &self.place {
-                            Some(Place { room: Room::Most(_), .. }) => {
-                                engine.pools.hold_without_addresses(&mut fence).await?
-                            }
-                            _ => engine.pools.hold(&mut fence, &none).await?,
-                        };
-                        match holding {
+                        match engine.pools.hold(&mut fence, &none).await? {
                             Holding::Held(_) => {}
+                            Holding::Full(_) => return Ok("Full".to_owned()),
                             other => return Ok(format!("{other:?}")),
                         }
                     }

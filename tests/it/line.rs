@@ -80,7 +80,7 @@ async fn a_hand_over_that_is_not_taken_up_within_ten_minutes_goes_to_the_next_an
         stage.bed.pass(1);
         assert_eq!(stage.run("next", 3, Occasion::Event).await.as_deref(), Some("up"));
         assert_eq!(stage.run("late", 2, Occasion::Event).await.as_deref(), Some("Full"));
-        assert_eq!(claim(&stage, 2)["state"]["called"], Value::Null, "it has come");
+        assert_eq!(claim(&stage, 2)["state"]["called"], Value::Null, "it has come, and looked");
         come(&stage, &[1]).await;
         goes(&stage, 3).await;
         assert_eq!(stage.run("younger", 1, Occasion::Event).await.as_deref(), Some("Full"));
@@ -88,22 +88,38 @@ async fn a_hand_over_that_is_not_taken_up_within_ten_minutes_goes_to_the_next_an
     }
 }
 
+#[tokio::test]
+async fn whoever_is_called_and_whose_runs_all_end_before_they_have_it_lets_the_next_one_pass() {
+    let stage = Stage::narrow(one_block()).await;
+    come(&stage, &[1, 2, 3]).await;
+    goes(&stage, 1).await;
+    is_called(&stage, 2).await;
+    for minute in 1..10 {
+        stage.bed.pass(59);
+        dies_at_the_pool(&stage, &format!("dies-{minute}"), 2, Verdict::DieBefore).await;
+    }
+    assert_eq!(stage.run("early", 3, Occasion::Event).await.as_deref(), Some("Full"));
+    stage.bed.pass(60);
+    assert_eq!(stage.run("next", 3, Occasion::Event).await.as_deref(), Some("up"));
+    stage.unbroken("in line");
+}
+
 /// The next write to the pool is the last thing that its run does.
-async fn dies_at_the_pool(stage: &Stage, number: u64, how: Verdict) {
+async fn dies_at_the_pool(stage: &Stage, run: &str, number: u64, how: Verdict) {
     stage.set_open(number, true);
     stage.bed.pass(1);
     stage.bed.gate().rule(move |request| {
         let is_pool = request.path.last().is_some_and(|last| last == "ip-allocations");
         if request.mutates() && is_pool { how.clone() } else { Verdict::Pass }
     });
-    assert_eq!(stage.run(&format!("dies-{number}"), number, Occasion::Event).await, None);
+    assert_eq!(stage.run(run, number, Occasion::Event).await, None);
     stage.bed.gate().open();
 }
 
 #[tokio::test]
 async fn a_run_that_died_between_the_pool_and_its_claim_has_its_place_and_keeps_nobody_from_another() {
     let stage = Stage::narrow(Room::Blocks(layout("192.168.1.140-143"))).await;
-    dies_at_the_pool(&stage, 1, Verdict::DieAfter).await;
+    dies_at_the_pool(&stage, "dies", 1, Verdict::DieAfter).await;
     assert_eq!(claim(&stage, 1)["state"]["is"], "waiting");
     assert_eq!(come(&stage, &[2, 3]).await, ["up", "Full"]);
     assert_eq!(stage.run("again", 1, Occasion::Event).await.as_deref(), Some("up"));
@@ -113,7 +129,7 @@ async fn a_run_that_died_between_the_pool_and_its_claim_has_its_place_and_keeps_
 async fn whoever_died_while_it_was_counted_is_counted_on_and_goes_on_from_there() {
     for how in [Verdict::DieBefore, Verdict::DieAfter] {
         let stage = Stage::narrow(Room::Most(1)).await;
-        dies_at_the_pool(&stage, 2, how).await;
+        dies_at_the_pool(&stage, "dies", 2, how).await;
         assert_eq!(claim(&stage, 2)["state"]["granted"], true);
         assert_eq!(come(&stage, &[1]).await, ["Full"]);
         assert_eq!(stage.run("again", 2, Occasion::Event).await.as_deref(), Some("up"));

@@ -7,7 +7,7 @@ use berth::{
         holder::Holder,
         names::Generation,
         plan::{Direction, StepName},
-        queue::{Queue, Stage, Taken},
+        queue::{Full, GoesOn, Queue, Stage, Taken},
         report::{Outcome, Phase, Report, Status},
         results::{Failure, Results},
     },
@@ -275,7 +275,7 @@ fn queued() {
             },
         ],
         others: 3,
-        by_itself: true,
+        goes_on: GoesOn::ByJob,
         ..Queue::default()
     };
     let queued = |queue: &Queue| Report { queue: Some(queue.clone()), ..report(Some(Outcome::Queued)) };
@@ -283,7 +283,7 @@ fn queued() {
     <!-- berth v1 acme/shop#42 g3 -->
     ### 🕓 Queued: 2nd of 2 · starts about 14:45–15:10 UTC
 
-    All 5 blocks are taken. It starts by itself; until then `berth` stays pending and no runner is held.
+    All 5 blocks are taken. It starts by itself if the token of whoever frees a block may run this job once more (`actions: write`); else a push, re-running the job or `/berth up` tries again. Until then `berth` stays pending and no runner is held.
 
     | block | frees |
     |---|---|
@@ -291,11 +291,28 @@ fn queued() {
     | another repository | about 14:46–14:52 UTC: grace until 14:32 UTC, removal, cooling |
     | 3 others | later |
     "#);
-    assert_snapshot!(plain(&report(Some(Outcome::PoolFull))), @r#"
+    assert_snapshot!(plain(&report(Some(Outcome::PoolFull { why: Full::Taken }))), @r#"
     <!-- berth v1 acme/shop#42 g3 -->
     ### ❌ No addresses are free
 
-    Every block of the pool is taken, and `when-full: fail` waits for none. No environment was made; try again with `/berth up`, or let it wait with `when-full: queue`.
+    Every block of the pool is taken, and `when-full: fail` does not wait. No environment was made; try again with `/berth up`, or let it wait with `when-full: queue`.
+    "#);
+    let text = |goes_on| plain(&queued(&Queue { goes_on, ..queue.clone() }));
+    assert!(text(GoesOn::ByEvent).contains(
+        "this repository is sent an event, if a workflow here listens to `repository_dispatch: [berth]`"
+    ));
+    assert!(!text(GoesOn::ByHand).contains("starts by itself"));
+    assert_snapshot!(plain(&report(Some(Outcome::PoolFull { why: Full::Limited }))), @r#"
+    <!-- berth v1 acme/shop#42 g3 -->
+    ### ❌ This repository has as many environments as it may
+
+    What is free is for other repositories (`max-per-repository`), and `when-full: fail` does not wait. No environment was made; try again with `/berth up`, or let it wait with `when-full: queue`.
+    "#);
+    assert_snapshot!(plain(&report(Some(Outcome::PoolFull { why: Full::Kept }))), @r#"
+    <!-- berth v1 acme/shop#42 g3 -->
+    ### ❌ What is free is kept for those ahead in line
+
+    Others have come before, and wait for all that is free, and `when-full: fail` does not wait. No environment was made; try again with `/berth up`, or let it wait with `when-full: queue`.
     "#);
 }
 
@@ -603,7 +620,7 @@ fn outcomes(text: &str) -> Vec<Outcome> {
         Outcome::WithoutSecrets { why: why.clone() },
         Outcome::Nothing { why: why.clone() },
         Outcome::Queued,
-        Outcome::PoolFull,
+        Outcome::PoolFull { why: Full::Taken },
         Outcome::Unknown { step: None, why: why.clone() },
         Outcome::Superseded,
         Outcome::Refused { why },

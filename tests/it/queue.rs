@@ -1,18 +1,25 @@
 //! The line of those who wait for a place: who gets what is free, and what each is told.
 
 use crate::claims::{removal, run, uid};
-use berth::domain::{
-    claim::{Claim, Reported},
-    holder::Holder,
-    measured::Measured,
-    names::PlaceName,
-    pool::{Block, Layout, Pool},
-    queue::{Place, Queue, Room, Stage, Standing, Times},
+use berth::{
+    assemble::places,
+    domain::{
+        claim::{Claim, Reported},
+        holder::Holder,
+        measured::Measured,
+        names::PlaceName,
+        pool::{Block, Layout, Pool},
+        queue::{Full, GoesOn, Place, Queue, Room, Stage, Standing, Times, turn_since},
+    },
+    settings::{PoolName, ProviderName, Within},
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
-use std::{collections::BTreeSet, slice::from_ref};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    slice::from_ref,
+};
 
 fn at(minutes: i64) -> Timestamp {
     let noon: Timestamp = "2026-01-05T12:00:00Z".parse().unwrap();
@@ -125,12 +132,75 @@ fn who_was_called_keeps_its_turn_for_ten_minutes_and_what_is_left_after_that() {
     assert_eq!(turns(&lab(2, 0), &called(10), 20), ["acme/web#2", "acme/shop#1"]);
     let [late, _] = called(10);
     assert_eq!(turns(&lab(1, 0), from_ref(&late), 20), ["acme/shop#1"], "nobody else wants it");
-    let come = [late.taken(run("run-2"), at(21)), waits("acme/web#2", 2)];
+    let come = [late.taken(run("run-2"), at(21)).waiting_on(), waits("acme/web#2", 2)];
     assert_eq!(
         turns(&lab(1, 0), &come, 21),
         ["acme/shop#1"],
-        "it has come, and its place is the one that it had"
+        "it has come, and looked, and its place is the one that it had"
     );
+}
+
+#[test]
+fn a_run_that_came_and_ended_before_it_had_its_place_does_not_begin_its_ten_minutes_anew() {
+    let came = waits("acme/shop#1", 1).called(at(10)).taken(run("run-2"), at(12));
+    let claims = [came, waits("acme/web#2", 2)];
+    assert_eq!(turns(&lab(1, 0), &claims, 19), ["acme/shop#1"]);
+    assert_eq!(turns(&lab(1, 0), &claims, 20), ["acme/web#2"]);
+}
+
+#[test]
+fn of_those_who_do_not_come_each_is_called_before_one_is_called_again() {
+    let mut claims = ["acme/a#1", "acme/b#2", "acme/c#3"].map(|holder| waits(holder, 1));
+    let mut order = Vec::new();
+    for round in 0..6 {
+        let now = 10 + 10 * round;
+        let [next] = &to_call(&lab(1, 0), &claims, now)[..] else { panic!("{claims:?}") };
+        order.push(next.clone());
+        let holder = next.clone();
+        claims = claims.map(|claim| match claim.holder().to_string() == holder {
+            true => claim.called(at(now)),
+            false => claim,
+        });
+    }
+    assert_eq!(order, ["acme/a#1", "acme/b#2", "acme/c#3", "acme/a#1", "acme/b#2", "acme/c#3"]);
+    let [.., last] = &claims;
+    let there = [last.clone(), waits("acme/d#4", 65)];
+    assert_eq!(to_call(&lab(1, 0), &there, 70), ["acme/d#4"], "who may still come goes before");
+}
+
+#[test]
+fn who_was_called_in_vain_may_be_called_at_once_and_lets_the_next_one_pass_all_the_same() {
+    let first = waits("acme/shop#1", 1);
+    assert_eq!(turn_since(&first, at(10)), at(10));
+    let vain = first.called_in_vain(at(10));
+    let claims = [vain.clone(), waits("acme/web#2", 2)];
+    assert_eq!(to_call(&lab(1, 0), &claims, 10), ["acme/shop#1"]);
+    assert_eq!(turn_since(&vain, at(19)), at(10), "another vain call does not prolong it");
+    assert_eq!(to_call(&lab(1, 0), &claims, 20), ["acme/web#2"]);
+    assert_eq!(turn_since(&vain, at(20)), at(20), "its next turn comes after the others'");
+    let heard = [vain.called(at(12)), waits("acme/web#2", 2)];
+    assert_eq!(to_call(&lab(1, 0), &heard, 21), Vec::<String>::new());
+}
+
+#[test]
+fn who_gets_nothing_is_told_whether_it_is_taken_or_limited_or_kept_for_others() {
+    let claims = [waits("acme/shop#1", 1), waits("acme/web#2", 2), holds("acme/web#3", 0)];
+    let why = |lab: &Place, n: usize| {
+        let name = place();
+        standing(lab, &claims, &name).keeps_out(&claims[n], at(3))
+    };
+    assert_eq!(why(&lab(1, 0), 0), Some(Full::Taken));
+    assert_eq!(why(&lab(2, 0), 0), None);
+    assert_eq!(why(&lab(2, 0), 1), Some(Full::Kept));
+    assert_eq!(why(&lab(9, 1), 1), Some(Full::Limited));
+}
+
+#[test]
+fn what_live_objects_use_is_nobodys_turn() {
+    let (name, lab, claims) = (place(), lab(2, 0), [waits("acme/shop#1", 1), waits("acme/web#2", 2)]);
+    let used = ["192.168.1.143".parse().unwrap()].into();
+    let standing = Standing::of((&name, &lab), &claims, &Pool::default(), &used);
+    assert_eq!(standing.turns(at(3)).len(), 1);
 }
 
 #[test]
@@ -182,6 +252,16 @@ fn a_place_without_addresses_has_room_for_so_many_and_0_is_none() {
 }
 
 #[test]
+fn a_provider_without_a_pool_has_room_for_as_many_as_it_says() {
+    let (k3s, release): (ProviderName, ProviderName) = ("k3s".parse().unwrap(), "release".parse().unwrap());
+    let lab: PoolName = "lab".parse().unwrap();
+    let providers = [(&k3s, Within::Pool(&lab)), (&release, Within::Most(20))];
+    let places = places(&BTreeMap::new(), providers);
+    let rooms: Vec<_> = places.iter().map(|(name, place)| (name.to_string(), place.room.clone())).collect();
+    assert_eq!(rooms, [("provider release".to_owned(), Room::Most(20))]);
+}
+
+#[test]
 fn who_waits_elsewhere_is_in_another_line() {
     let elsewhere = waits("acme/shop#1", 1).at(Some("pool big".parse().unwrap()));
     let claims = [elsewhere, waits("acme/web#2", 2)];
@@ -201,7 +281,7 @@ fn measured() -> Measured {
 fn told(lab: &Place, claims: &[Claim], holder: &str, times: &Times) -> Option<Queue> {
     let name = place();
     let claim = claims.iter().find(|claim| claim.holder().to_string() == holder).unwrap();
-    standing(lab, claims, &name).queue(claim, times, true)
+    standing(lab, claims, &name).queue(claim, times, GoesOn::ByJob)
 }
 
 #[test]
@@ -260,11 +340,11 @@ fn entries_that_no_claim_explains_are_counted_and_who_has_its_turn_or_its_fill_i
         Standing::of((&name, lab), &claims, &pool, &BTreeSet::new()).queue(
             &claims[0],
             &times(measured(), 5),
-            false,
+            GoesOn::ByHand,
         )
     };
     let queue = look(&full).unwrap();
-    assert_eq!((queue.blocks.len(), queue.others, queue.free, queue.by_itself), (1, 1, 0, false));
+    assert_eq!((queue.blocks.len(), queue.others, queue.free, queue.goes_on), (1, 1, 0, GoesOn::ByHand));
     let queue = look(&limited).unwrap();
     assert_eq!((queue.is_limited, queue.begins), (true, None));
     assert_eq!(
@@ -343,7 +423,8 @@ proptest! {
             for (m, (_, others_since, others_called)) in waiters.iter().enumerate().filter(|(m, _)| has_turn(&claims[*m])) {
                 let other_is_late = others_called.is_some_and(|ago| ago >= 10);
                 let is_younger = (*others_since, claims[m].name()) > (*since, claims[n].name());
-                prop_assert!(!is_younger || is_late && !other_is_late, "{} passes {}", claims[m].name(), claims[n].name());
+                let was_called_before = is_late && other_is_late && others_called >= called;
+                prop_assert!(!is_younger || is_late && !other_is_late || was_called_before, "{} passes {}", claims[m].name(), claims[n].name());
             }
         }
         for claim in standing.to_call(at(NOW)) {

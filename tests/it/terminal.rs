@@ -6,6 +6,7 @@ use berth::{
     domain::{
         claim::{Gone, ObjectName},
         plan::{Direction, StepName},
+        queue::Full,
         report::{Outcome, Report, Status},
     },
     mask::Mask,
@@ -238,7 +239,7 @@ async fn an_ending_says_what_to_do() {
         Outcome::AwaitsApproval { label: "berth/approved".into() },
         Outcome::WithoutSecrets { why: "it comes from the fork eve/shop".into() },
         Outcome::Queued,
-        Outcome::PoolFull,
+        Outcome::PoolFull { why: Full::Taken },
         Outcome::Superseded,
         Outcome::Refused { why: "the name is held by other/shop#42".into() },
         Outcome::Interrupted { signal: 2 },
@@ -255,7 +256,7 @@ async fn an_ending_says_what_to_do() {
     Waits for approval: a maintainer sets the label berth/approved
     Left alone, for lack of secrets: it comes from the fork eve/shop
     Queued: no addresses are free; the same command tries again
-    No addresses are free, and `when-full: fail` waits for none
+    No addresses are free, and `when-full: fail` does not wait
     Superseded by a newer event, whose run goes on from here
     Refused: the name is held by other/shop#42
     Interrupted by signal 2 after 3 m 12 s; the same command goes on from here

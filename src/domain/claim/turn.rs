@@ -42,7 +42,25 @@ impl Claim {
     pub fn called(self, at: Timestamp) -> Self {
         match self.state {
             State::Waiting { since, granted, .. } => {
-                self.to(State::Waiting { since, called: Some(at), granted })
+                self.to(State::Waiting { since, called: Some(at), in_vain: false, granted })
+            }
+            _ => self,
+        }
+    }
+    /// Its turn came then, and nobody could tell it; of what does not wait, nothing.
+    pub fn called_in_vain(self, at: Timestamp) -> Self {
+        match self.state {
+            State::Waiting { since, granted, .. } => {
+                self.to(State::Waiting { since, called: Some(at), in_vain: true, granted })
+            }
+            _ => self,
+        }
+    }
+    /// It has come, and found no room: it waits on, in its old place; of what does not wait, nothing.
+    pub fn waiting_on(self) -> Self {
+        match self.state {
+            State::Waiting { since, granted, .. } => {
+                self.to(State::Waiting { since, called: None, in_vain: false, granted })
             }
             _ => self,
         }
@@ -50,7 +68,9 @@ impl Claim {
     /// Counted among those who have a place, or no longer; of what does not wait, nothing.
     pub fn granted(self, granted: bool) -> Self {
         match self.state {
-            State::Waiting { since, called, .. } => self.to(State::Waiting { since, called, granted }),
+            State::Waiting { since, called, in_vain, .. } => {
+                self.to(State::Waiting { since, called, in_vain, granted })
+            }
             _ => self,
         }
     }
@@ -109,7 +129,7 @@ impl Claim {
                 let (gone, leaving) = (Vec::new(), Leaving::default());
                 Ok(Self { gone, leaving, ..self }.to(match addresses {
                     Some(_) => State::Held { addresses, closed_at: None },
-                    None => State::Waiting { since: now, called: None, granted: false },
+                    None => State::waiting(now),
                 }))
             }
             _ => Err(self.illegal("held", "only what drains or cools is taken back")),

@@ -29,8 +29,21 @@ pub struct Queue {
     pub free: u32,
     /// Its repository has as many as one may have.
     pub is_limited: bool,
-    /// Somebody can be told to go on with it when its turn comes.
-    pub by_itself: bool,
+    /// How its turn is taken up when it comes.
+    pub goes_on: GoesOn,
+}
+
+/// By what somebody whose turn has come goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GoesOn {
+    /// A job of its own is known, for a token that may run it once more.
+    ByJob,
+    /// Its repository can be sent an event, to which a workflow there may listen.
+    ByEvent,
+    /// Somebody has to do it.
+    #[default]
+    ByHand,
 }
 
 /// Who has a part.
@@ -80,7 +93,7 @@ pub struct Times {
 
 impl Standing<'_> {
     /// What whoever waits is told; `None`: it does not wait here.
-    pub fn queue(&self, claim: &Claim, times: &Times, by_itself: bool) -> Option<Queue> {
+    pub fn queue(&self, claim: &Claim, times: &Times, goes_on: GoesOn) -> Option<Queue> {
         let at = self.line.iter().position(|other| other.name() == claim.name())?;
         let repository = claim.holder().repository();
         let mut blocks: Vec<Taken> =
@@ -102,7 +115,7 @@ impl Standing<'_> {
             blocks,
             free: small(self.free),
             is_limited,
-            by_itself,
+            goes_on,
         })
     }
 

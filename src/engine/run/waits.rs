@@ -7,6 +7,7 @@ use crate::{
     documents::claims::Check,
     domain::{
         claim::Wish,
+        queue::Full,
         report::{Outcome, Status},
         scope::Scope,
     },
@@ -33,17 +34,17 @@ impl Run<'_> {
                 in_use = provider.in_use(scope).await?;
                 pools.hold(fence, &in_use).await
             });
-            match holding.await? {
+            let why = match holding.await? {
                 Holding::Held(_) => {
                     // There may have been more than it takes itself.
                     if freed == Some(true) {
-                        engine.hand_over(self.fence.claim().holder(), self.telling).await;
+                        self.hand_over(&in_use).await;
                     }
                     return Ok(None);
                 }
                 Holding::Superseded => return Ok(Some(Outcome::Superseded)),
-                Holding::Full => {}
-            }
+                Holding::Full(why) => why,
+            };
             if let Some(place) = self.fence.claim().place().filter(|_| freed.is_none()) {
                 freed = Some(engine.make_room(place).await);
                 if freed == Some(true) {
@@ -51,9 +52,9 @@ impl Run<'_> {
                 }
             }
             let status = if engine.when_full == WhenFull::Fail { Status::Failed } else { Status::Running };
-            self.telling.phase(CLAIM, status, "no addresses are free", self.now());
+            self.telling.phase(CLAIM, status, why.to_string(), self.now());
             match engine.when_full {
-                WhenFull::Fail => return Ok(Some(Outcome::PoolFull)),
+                WhenFull::Fail => return Ok(Some(Outcome::PoolFull { why })),
                 WhenFull::Wait => {
                     self.tell_place(&in_use).await;
                     pools.clock.pass(engine.retry.vigil).await;
@@ -66,7 +67,7 @@ impl Run<'_> {
                 },
                 WhenFull::Queue => {
                     self.tell_place(&in_use).await;
-                    engine.hand_over(self.fence.claim().holder(), self.telling).await;
+                    self.hand_over(&in_use).await;
                     return Ok(Some(Outcome::Queued));
                 }
             }
@@ -75,14 +76,23 @@ impl Run<'_> {
 
     /// Where it stands in the line. What cannot be read is not told.
     async fn tell_place(&self, in_use: &BTreeSet<Ipv4Addr>) {
-        match self.engine.in_line(self.fence.claim(), in_use).await {
-            Ok(queue) => self.telling.say(|report| report.queue = queue),
+        match self.engine.lines(in_use).await {
+            Ok(lines) => {
+                let queue = self.engine.in_line(self.fence.claim(), &lines);
+                self.telling.say(|report| report.queue = queue);
+            }
             Err(error) => tracing::warn!("its place in the line could not be read: {error:#}"),
         }
     }
 
+    /// To whoever is next, by the same look.
+    async fn hand_over(&self, in_use: &BTreeSet<Ipv4Addr>) {
+        let in_use = async || Ok(in_use.clone());
+        self.engine.hand_over(self.fence.claim().holder(), in_use, self.telling).await;
+    }
+
     /// waiting -> gone: who shall not wait takes no place in the line. Nothing of it was made.
-    pub(super) async fn leaves_the_line(mut self) -> Result<Outcome> {
+    pub(super) async fn leaves_the_line(mut self, why: Full) -> Result<Outcome> {
         let draining = self.fence.claim().clone().wishing(Wish::Down).draining(self.now())?;
         let claims = &self.engine.protocol.pools.claims;
         if claims.advance(&mut self.fence, draining).await? == Check::Superseded {
@@ -90,10 +100,10 @@ impl Run<'_> {
         }
         match self.removed(&Board::default()).await? {
             Removed::Superseded => Ok(Outcome::Superseded),
-            Removed::UpAgain => Ok(Outcome::PoolFull),
+            Removed::UpAgain => Ok(Outcome::PoolFull { why }),
             Removed::Cooling(_) => {
                 self.free().await?;
-                Ok(Outcome::PoolFull)
+                Ok(Outcome::PoolFull { why })
             }
         }
     }

@@ -17,7 +17,10 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, stream};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 /// So often a sweep has somebody begin the same thing anew.
 const NUDGES: u8 = 2;
@@ -88,7 +91,7 @@ impl Sweeper {
             }
             match claims.annotate(&basis, Claim::warned).await {
                 // Who has it now tells more than this would.
-                Ok(()) | Err(NotWritten::Conflict) => Ok(()),
+                Ok(_) | Err(NotWritten::Conflict) => Ok(()),
                 Err(NotWritten::Unknown(error)) => Err(error),
             }
         });
@@ -125,7 +128,7 @@ impl Sweeper {
         let by = claim.job().map_or("its run".to_owned(), ToString::to_string);
         let way = if claim.nudged() < NUDGES {
             match claims.annotate(&basis, Claim::nudging).await {
-                Ok(()) => calls.call(claim).await.to_string(),
+                Ok(_) => calls.call(claim).await.to_string(),
                 Err(NotWritten::Conflict) => return unconcerned("somebody is at it by now"),
                 Err(NotWritten::Unknown(error)) => return Err(error),
             }
@@ -148,10 +151,23 @@ impl Sweeper {
     }
 
     /// Where each that waits stands in the line by now.
-    pub(super) async fn tell_the_line(&self, claims: &[Claim], stop: impl Future<Output = u8> + Clone) {
-        let waiting = claims.iter().filter(|claim| matches!(claim.state(), State::Waiting { .. }));
-        let each = waiting.map(async |claim| self.engine.tell_again(claim.holder(), stop.clone()).await);
-        stream::iter(each).buffer_unordered(SIDE_BY_SIDE).for_each(async |_| ()).await;
+    pub(super) async fn tell_the_line(
+        &self,
+        claims: &[Claim],
+        in_use: impl AsyncFnOnce() -> Result<BTreeSet<Ipv4Addr>>,
+        stop: impl Future<Output = u8> + Clone,
+    ) -> Result<()> {
+        let waiting: Vec<&Claim> =
+            claims.iter().filter(|claim| matches!(claim.state(), State::Waiting { .. })).collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let lines = self.engine.lines(&in_use().await?).await?;
+        let each = waiting.into_iter().map(async |claim| {
+            self.engine.tell_with(claim.holder(), Some(&lines), stop.clone()).await;
+        });
+        stream::iter(each).buffer_unordered(SIDE_BY_SIDE).for_each(async |()| ()).await;
+        Ok(())
     }
 
     fn came(&self, holder: &Holder, outcome: Outcome) -> Report {

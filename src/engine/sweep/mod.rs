@@ -19,14 +19,18 @@ use crate::{
         sweep::{Action, Fuse, Line, On, Plan, Rules, plan},
         swept::Swept,
     },
-    errors::{Exit, UserError},
+    errors::{Exit, UserError, explain},
     steps::Step,
 };
 use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+use tokio::sync::OnceCell;
 
 /// So many at the same time.
 const SIDE_BY_SIDE: usize = 8;
@@ -107,6 +111,8 @@ pub struct Sweep {
     pub called: Vec<Called>,
     /// How long there was no sweep before this, where that is too long.
     pub overdue: Option<String>,
+    /// Why nobody could be, or be told where they stand, as far as that is so.
+    pub uncalled: Option<String>,
     /// Whether anything was.
     pub mode: Mode,
 }
@@ -126,7 +132,7 @@ impl Sweeper {
         let plan = plan(&found, &rules, now);
         let overdue = found.last.as_ref().and_then(|last| last.overdue(now));
         let (ended, called) = (BTreeMap::new(), Vec::new());
-        let mut sweep = Sweep { read, plan, fuse: self.fuse, ended, called, overdue, mode };
+        let mut sweep = Sweep { read, plan, fuse: self.fuse, ended, called, overdue, uncalled: None, mode };
         if mode == Mode::DryRun {
             return Ok(sweep);
         }
@@ -145,18 +151,36 @@ impl Sweeper {
             tracing::warn!("of {all} marks a document holds {kept}; the others come once these are gone");
         }
         self.leave(&swept).await?;
+        // What is free now waits for nothing that goes slowly.
+        self.call_next(&mut sweep, async || self.in_use().await).await;
         sweep.ended = self.act(&sweep.plan, stop.clone()).await;
-        // What has been freed is for those who wait; and where they stand in the line may have changed.
-        match self.engine.call_next().await {
-            Ok(called) => sweep.called = called,
-            Err(error) => tracing::warn!("whoever waits could not be called: {error:#}"),
+        let look = OnceCell::new();
+        let in_use = async || look.get_or_try_init(|| self.in_use()).await.cloned();
+        let has_freed = |report: &Report| matches!(report.outcome, Some(Outcome::Removed { free_at: None }));
+        if sweep.ended.values().any(has_freed) {
+            self.call_next(&mut sweep, in_use).await;
         }
-        self.tell_the_line(&found.claims, stop).await;
+        // Where they stand in the line may have changed.
+        if let Err(error) = self.tell_the_line(&found.claims, in_use, stop).await {
+            sweep.uncalled.get_or_insert(explain(&error));
+        }
         let stuck = self.stuck(&sweep, &claims, now);
         if stuck != known {
             self.leave(&swept.meeting(stuck)).await?;
         }
         Ok(sweep)
+    }
+
+    /// Of two tries to call one, the later counts.
+    async fn call_next(&self, sweep: &mut Sweep, in_use: impl AsyncFnOnce() -> Result<BTreeSet<Ipv4Addr>>) {
+        match self.engine.call_next(in_use).await {
+            Ok(called) => {
+                sweep.called.retain(|one| called.iter().all(|other| other.holder != one.holder));
+                sweep.called.extend(called);
+                sweep.uncalled = None;
+            }
+            Err(error) => sweep.uncalled = Some(explain(&error)),
+        }
     }
 
     /// What was to go for long, and has not gone now either.

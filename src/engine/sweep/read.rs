@@ -167,7 +167,7 @@ impl Sweeper {
     }
 
     /// What any live cluster uses.
-    async fn in_use(&self) -> Result<BTreeSet<Ipv4Addr>> {
+    pub(super) async fn in_use(&self) -> Result<BTreeSet<Ipv4Addr>> {
         let (engine, mut all) = (&self.engine, BTreeSet::new());
         for ground in &self.grounds {
             let removal = ground.nothing();

@@ -31,7 +31,7 @@ pub(crate) fn exit(outcome: &Outcome) -> Exit {
         | Outcome::Unconcerned { .. }
         | Outcome::Queued => Exit::Done,
         Outcome::TestsFailed | Outcome::Failed { .. } => Exit::Failed,
-        Outcome::PoolFull => Exit::PoolFull,
+        Outcome::PoolFull { .. } => Exit::PoolFull,
         Outcome::Unknown { .. } => Exit::Unknown,
         Outcome::Superseded => Exit::Superseded,
         Outcome::Refused { .. } => Exit::Usage,

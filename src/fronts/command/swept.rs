@@ -10,7 +10,7 @@ use crate::{
         sweep::{Action, Fuse, Line, Plan},
         swept::Blown,
     },
-    engine::{Called, Counts, Mode, Sweep},
+    engine::{Called, Counts, Mode, Sweep, Way},
     errors::Exit,
 };
 use anyhow::Result;
@@ -32,11 +32,14 @@ struct Answered<'a> {
     /// Who was told that their turn has come, and how.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     called: BTreeMap<String, String>,
+    /// Why whoever waits could not be called, or be told of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncalled: Option<&'a str>,
 }
 
 /// All of it, and the worst of the ends.
 pub(crate) fn answer(sweep: &Sweep, output: Output) -> Result<Answer> {
-    let Sweep { read, plan, fuse, ended, called, overdue, mode } = sweep;
+    let Sweep { read, plan, fuse, ended, called, overdue, uncalled, mode } = sweep;
     let answered = Answered {
         read: *read,
         plan,
@@ -45,6 +48,7 @@ pub(crate) fn answer(sweep: &Sweep, output: Output) -> Result<Answer> {
         dry_run: *mode == Mode::DryRun,
         reports: ended.values().collect(),
         called: called.iter().map(|Called { holder, way }| (holder.to_string(), way.to_string())).collect(),
+        uncalled: uncalled.as_deref(),
     };
     let data = shown(output, &answered, || table(sweep))?;
     let said = match plan.blown {
@@ -58,7 +62,10 @@ pub(crate) fn answer(sweep: &Sweep, output: Output) -> Result<Answer> {
     let unread = plan.lines.iter().filter(|line| line.action == Action::Unknown).map(|_| Exit::Unknown);
     let blown = plan.blown.map(|_| Exit::Failed);
     let overdue = overdue.as_ref().map(|_| Exit::Failed);
-    let all = ends.chain(unread).chain(blown).chain(overdue);
+    // Something is free, and nobody takes it.
+    let nobody = called.iter().filter(|one| matches!(one.way, Way::Nobody(_))).map(|_| Exit::Unknown);
+    let uncalled = uncalled.iter().map(|_| Exit::Unknown);
+    let all = ends.chain(unread).chain(blown).chain(overdue).chain(nobody).chain(uncalled);
     // What was overtaken is in newer hands.
     let bad = all.filter(|end| !matches!(end, Exit::Done | Exit::Superseded)).max_by_key(|end| rank(*end));
     Ok(Answer { data, said, end: Ok(bad.unwrap_or(Exit::Done)) })
@@ -87,7 +94,7 @@ fn rank(exit: Exit) -> u8 {
 }
 
 fn table(sweep: &Sweep) -> String {
-    let Sweep { read, plan, fuse, ended, called, overdue, mode } = sweep;
+    let Sweep { read, plan, fuse, ended, called, overdue, uncalled, mode } = sweep;
     let Counts { claims, objects, pool_entries, open_pull_requests } = read;
     let mut text = format!(
         "read completely: {claims} claims, {objects} objects, {pool_entries} pool entries, {open_pull_requests} open pull \
@@ -95,7 +102,7 @@ fn table(sweep: &Sweep) -> String {
     );
     let width = plan.lines.iter().map(|line| line.what.chars().count()).max().unwrap_or_default().max(4);
     // Writing to a String cannot fail.
-    if !plan.lines.is_empty() || !called.is_empty() {
+    if !plan.lines.is_empty() || !called.is_empty() || uncalled.is_some() {
         let _ = writeln!(text, "{:<7} {:<width$}  WHY", "ACTION", "WHAT");
     }
     for (number, Line { action, what, why, .. }) in plan.lines.iter().enumerate() {
@@ -104,6 +111,10 @@ fn table(sweep: &Sweep) -> String {
     }
     for Called { holder, way } in called {
         let _ = writeln!(text, "{:<7} {:<width$}  its turn has come: {way}", "call", holder.to_string());
+    }
+    if let Some(why) = uncalled {
+        let _ =
+            writeln!(text, "{:<7} {:<width$}  nobody was called: {why}; sweep again", "unknown", "the line");
     }
     if let Some(ago) = overdue {
         let _ = writeln!(

@@ -8,14 +8,36 @@ use super::{
     parts::{PLACE, ROWS},
 };
 use crate::{
-    domain::queue::{Queue, Stage, Taken},
-    reporters::words::{moment, ordinal},
+    domain::queue::{Full, GoesOn, Queue, Stage, Taken},
+    reporters::words::{capital, moment, ordinal},
 };
 use jiff::Timestamp;
 
 const BY_HAND: &str =
     "`berth` stays pending and no runner is held. A push, re-running the job or `/berth up` tries again.";
-const BY_ITSELF: &str = "It starts by itself; until then `berth` stays pending and no runner is held.";
+const BY_JOB: &str = "It starts by itself if the token of whoever frees a block may run this job once more \
+    (`actions: write`); else a push, re-running the job or `/berth up` tries again. \
+    Until then `berth` stays pending and no runner is held.";
+const BY_EVENT: &str = "When its turn comes, this repository is sent an event, if a workflow here listens to \
+    `repository_dispatch: [berth]`; else a push or `/berth up` tries again. \
+    Until then `berth` stays pending and no runner is held.";
+
+/// It does not wait.
+pub(super) fn full<'a>(why: Full) -> Said<'a> {
+    let more = match why {
+        Full::Taken => "Every block of the pool is taken",
+        Full::Limited => "What is free is for other repositories (`max-per-repository`)",
+        Full::Kept => "Others have come before, and wait for all that is free",
+    };
+    Said {
+        verdict: format!("❌ {}", capital(&why.to_string())),
+        text: format!(
+            "{more}, and `when-full: fail` does not wait. No environment was made; try again with `/berth up`, or let \
+             it wait with `when-full: queue`."
+        ),
+        detail: Detail::None,
+    }
+}
 
 pub(super) fn queued<'a>(queue: Option<&Queue>, now: Timestamp) -> Said<'a> {
     let Some(queue) = queue else {
@@ -33,7 +55,11 @@ pub(super) fn queued<'a>(queue: Option<&Queue>, now: Timestamp) -> Said<'a> {
     }
     let table =
         if rows.is_empty() { String::new() } else { format!("\n\n| block | frees |\n|---|---|\n{rows}") };
-    let promise = if queue.by_itself { BY_ITSELF } else { BY_HAND };
+    let promise = match queue.goes_on {
+        GoesOn::ByJob => BY_JOB,
+        GoesOn::ByEvent => BY_EVENT,
+        GoesOn::ByHand => BY_HAND,
+    };
     Said {
         verdict: format!("🕓 Queued: {} of {}{begins}", ordinal(queue.place), queue.of),
         text: format!("{} {promise}{table}", why(queue)),

@@ -5,11 +5,11 @@
 use crate::{
     domain::{
         plan::Direction,
-        queue::Queue,
+        queue::{GoesOn, Queue},
         report::{Outcome, Report},
         results::Results,
     },
-    reporters::words::{self, count, line, moment, ordinal, span},
+    reporters::words::{self, capital, count, line, moment, ordinal, span},
 };
 use jiff::Timestamp;
 
@@ -76,13 +76,23 @@ pub(super) fn lines(report: &Report, now: Timestamp) -> Vec<String> {
             let again = "the same command tries again";
             match &report.queue {
                 None => vec![format!("Queued: no addresses are free; {again}")],
-                Some(Queue { place, of, by_itself, .. }) => {
-                    let next = if *by_itself { "it starts by itself" } else { again };
-                    vec![format!("Queued: {} of {of}; {next}", ordinal(*place))]
+                Some(Queue { place, of, goes_on, .. }) => {
+                    let next = match goes_on {
+                        GoesOn::ByJob => {
+                            "its job is run once more, where a token may (`actions: write`); or "
+                        }
+                        GoesOn::ByEvent => {
+                            "its repository is sent `repository_dispatch: [berth]`, for a workflow that listens; or "
+                        }
+                        GoesOn::ByHand => "",
+                    };
+                    vec![format!("Queued: {} of {of}; {next}{again}", ordinal(*place))]
                 }
             }
         }
-        Outcome::PoolFull => vec!["No addresses are free, and `when-full: fail` waits for none".to_owned()],
+        Outcome::PoolFull { why } => {
+            vec![format!("{}, and `when-full: fail` does not wait", capital(&why.to_string()))]
+        }
         Outcome::Superseded => vec!["Superseded by a newer event, whose run goes on from here".to_owned()],
         Outcome::Refused { why } => told("Refused", why),
         Outcome::Interrupted { signal } => {

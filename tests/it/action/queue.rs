@@ -5,7 +5,9 @@ use crate::runner::Ran;
 use berth::{
     clock::Clock,
     rehearsal::{
+        Server,
         example::REPOSITORY,
+        gate::Verdict,
         github::{Grant, Level, Opening, Permission, Run},
     },
 };
@@ -36,7 +38,7 @@ pub(super) fn mend(bed: &Bed, from: &str, to: &str) {
     fs::write(bed.path("platform.yaml"), text.replace(from, to)).unwrap();
 }
 
-fn another(bed: &Bed, commit: char) -> Event {
+pub(super) fn another(bed: &Bed, commit: char) -> Event {
     let branch = format!("branch-{commit}");
     bed.happens(|world| {
         world.github.open(REPOSITORY, Opening::new("ada", &branch, &sha(commit))).unwrap();
@@ -60,7 +62,7 @@ pub(super) fn called(bed: &Bed) -> Vec<u64> {
     runs.iter().flat_map(|(run, of)| of.again.iter().map(move |_| run - 1_000)).collect()
 }
 
-fn down(bed: &Bed) -> Ran {
+pub(super) fn down(bed: &Bed) -> Ran {
     acts(bed, 99, &bed.says("ada", "/berth down"))
 }
 
@@ -94,7 +96,7 @@ fn whoever_finds_the_pool_full_waits_without_a_runner_and_the_first_in_line_gets
     let [second, third] = two_in_line(&bed);
     let comment = comment_on(&bed, 43);
     assert!(comment.contains("### 🕓 Queued: 1st of 1\n"), "{comment}");
-    assert!(comment.contains("All 1 blocks are taken. It starts by itself; until then `berth` stays pending and no runner is held."), "{comment}");
+    assert!(comment.contains("All 1 blocks are taken. It starts by itself if the token of whoever frees a block may run this job once more"), "{comment}");
     assert!(comment.contains("| `acme/shop 42` | in use, until "), "{comment}");
     assert!(comment_on(&bed, 44).contains("### 🕓 Queued: 2nd of 2\n"), "{}", comment_on(&bed, 44));
     assert_eq!(bed.statuses(&sha('c')).last().unwrap(), "pending: Queued: 1st of 1");
@@ -161,8 +163,97 @@ fn where_nobody_may_be_called_it_is_told_and_the_run_that_has_freed_does_not_fai
     assert_eq!(acts(&bed, 43, &second).output("outcome"), "ready");
 }
 
+#[test]
+fn a_token_that_can_call_nobody_costs_nobody_the_call_by_another_and_keeps_no_other_waiting() {
+    let bed = narrow();
+    two_in_line(&bed);
+    may(&bed, &[]);
+    down(&bed);
+    may(&bed, &[Permission::Actions]);
+    assert_eq!(acts(&bed, 45, &another(&bed, 'e')).output("outcome"), "queued");
+    assert_eq!(called(&bed), [43], "at once");
+    let bed = narrow();
+    two_in_line(&bed);
+    may(&bed, &[]);
+    down(&bed);
+    was_called(&bed, 43, 11);
+    may(&bed, &[Permission::Actions]);
+    assert_eq!(acts(&bed, 45, &another(&bed, 'e')).output("outcome"), "queued");
+    assert_eq!(called(&bed), [44]);
+}
+
+#[test]
+fn who_waits_and_whose_workflow_run_still_goes_on_is_called_once_that_has_ended() {
+    let bed = narrow();
+    two_in_line(&bed);
+    let goes_on = |conclusion| {
+        bed.world().github.change(REPOSITORY).unwrap().runs.get_mut(&1_043).unwrap().conclusion = conclusion;
+    };
+    goes_on(None);
+    let ran = down(&bed);
+    assert!(ran.log.contains("acme/shop#43 is next: its workflow run has not ended"), "{}", ran.log);
+    assert_eq!(called(&bed), [0; 0]);
+    goes_on(Some("success"));
+    assert_eq!(acts(&bed, 45, &another(&bed, 'e')).output("outcome"), "queued");
+    assert_eq!(called(&bed), [43]);
+}
+
+/// Somebody else's cluster is where the block is.
+pub(super) fn foreign(bed: &Bed) {
+    let cluster = json!({
+        "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster",
+        "spec": {"paused": true, "controlPlaneEndpoint": {"host": "192.168.1.140", "port": 6443}},
+    });
+    bed.world().kubernetes.put("clusters.cluster.x-k8s.io", "dev", "by-hand", cluster);
+}
+
+#[test]
+fn what_a_foreign_cluster_uses_is_no_reason_to_call_anybody() {
+    let bed = narrow();
+    let [second, _] = two_in_line(&bed);
+    foreign(&bed);
+    let ran = down(&bed);
+    assert_eq!((called(&bed), ran.output("outcome")), (vec![], "removed"), "{}", ran.log);
+    let ran = acts(&bed, 43, &second);
+    assert_eq!((called(&bed), ran.output("outcome")), (vec![], "queued"), "{}", ran.log);
+    assert!(!ran.log.contains("is next"), "{}", ran.log);
+    assert!(comment_on(&bed, 43).contains("All 1 blocks are taken."), "{}", comment_on(&bed, 43));
+    let asked = bed.happens(|world| {
+        world.github.comment(REPOSITORY, 44, "ada", "/berth status").unwrap();
+    });
+    acts(&bed, 98, &asked);
+    assert!(comment_on(&bed, 44).contains("All 1 blocks are taken."), "{}", comment_on(&bed, 44));
+}
+
+/// From now on nobody may look at all clusters.
+pub(super) fn unseen(bed: &Bed) {
+    bed.served.gate.rule(|request| {
+        let looks = request.server == Server::Kubernetes
+            && request.method == "GET"
+            && request.path.last().is_some_and(|last| last == "clusters")
+            && !request.path.contains(&"namespaces".to_owned());
+        let denied = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden",
+            "code": 403, "message": "clusters is forbidden"});
+        if looks { Verdict::json(403, &denied) } else { Verdict::Pass }
+    });
+}
+
+#[test]
+fn where_it_cannot_be_read_what_is_in_use_nobody_is_called_and_that_is_told() {
+    let bed = narrow();
+    two_in_line(&bed);
+    unseen(&bed);
+    let ran = down(&bed);
+    assert_eq!((ran.exit, ran.output("outcome"), called(&bed)), (0, "removed", vec![]), "{}", ran.log);
+    assert!(
+        ran.log.contains("whoever waits could not be called: the next event or sweep does"),
+        "{}",
+        ran.log
+    );
+}
+
 /// Of these, and what is told on pull requests.
-fn may(bed: &Bed, write: &[Permission]) {
+pub(super) fn may(bed: &Bed, write: &[Permission]) {
     use Permission::{Actions, Checks, Contents, Deployments, Issues, PullRequests, Statuses};
     let grant = Grant::workflow(REPOSITORY).may(Actions, Level::Read).may(Contents, Level::Read);
     let told = [Issues, PullRequests, Statuses, Checks, Deployments];
@@ -213,6 +304,20 @@ fn who_shall_not_wait_leaves_nothing_in_the_line() {
     assert!(comment_on(&bed, 43).contains("### ❌ No addresses are free"), "{}", comment_on(&bed, 43));
     let pool = bed.document("ip-allocations").unwrap();
     assert_eq!(pool, json!({"192.168.1.140": "pr-shop-42", "192.168.1.141": "pr-shop-42"}));
+}
+
+#[test]
+fn whom_the_limit_of_its_repository_keeps_out_is_told_so_and_not_that_nothing_is_free() {
+    let bed = Bed::new();
+    bed.writes("app.yaml", APP);
+    mend(&bed, "reuse-after: 0s", "reuse-after: 0s, max-per-repository: 1, when-full: fail");
+    acts(&bed, 42, &bed.opened());
+    let ran = acts(&bed, 43, &another(&bed, 'c'));
+    assert_eq!((ran.exit, ran.output("outcome")), (3, "pool-full"), "{}", ran.log);
+    let words = "his repository has as many environments as it may";
+    for told in [comment_on(&bed, 43), ran.log, bed.statuses(&sha('c')).pop().unwrap()] {
+        assert!(told.contains(words) && !told.to_lowercase().contains("no addresses are free"), "{told}");
+    }
 }
 
 #[test]

@@ -3,10 +3,13 @@
 
 use super::{
     bed::{Bed, Event, sha},
-    queue::{acts, called, mend, narrow, two_in_line},
+    queue::{acts, another, called, down, foreign, may, mend, narrow, two_in_line, unseen},
 };
 use crate::runner::Ran;
-use berth::{clock::Clock, rehearsal::example::REPOSITORY};
+use berth::{
+    clock::Clock,
+    rehearsal::{example::REPOSITORY, gate::Verdict, github::Permission},
+};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
@@ -40,6 +43,97 @@ fn what_a_sweep_frees_is_for_the_first_in_line_and_the_others_read_where_they_st
     assert_eq!(called(&bed), [43]);
     sweeps(&bed);
     assert_eq!(called(&bed), [43], "once");
+}
+
+/// Whatever it comes to.
+fn swept(bed: &Bed) -> Ran {
+    acts(bed, 99, &Event::new("schedule", json!({"schedule": "17 * * * *"})))
+}
+
+#[test]
+fn a_sweep_that_can_call_nobody_is_red_and_says_whom_and_what_would_help() {
+    let bed = narrow();
+    two_in_line(&bed);
+    may(&bed, &[]);
+    down(&bed);
+    let ran = swept(&bed);
+    assert_eq!((ran.exit, called(&bed)), (4, vec![]), "{}", ran.log);
+    let row = ran.log.lines().find(|line| line.contains("call    acme/shop#43")).unwrap();
+    assert!(row.contains("nobody could be called") && row.contains("actions: write"), "{row}");
+    may(&bed, &[Permission::Actions]);
+    sweeps(&bed);
+    assert_eq!(called(&bed), [43], "a token that can call has its turn at once");
+}
+
+#[test]
+fn a_sweep_that_cannot_see_what_is_in_use_calls_nobody_and_is_red() {
+    let bed = narrow();
+    two_in_line(&bed);
+    foreign(&bed);
+    down(&bed);
+    assert_eq!(called(&bed), [0; 0]);
+    sweeps(&bed);
+    assert_eq!(called(&bed), [0; 0], "somebody else's cluster uses it");
+    unseen(&bed);
+    let ran = swept(&bed);
+    assert_eq!((ran.exit, called(&bed)), (4, vec![]), "{}", ran.log);
+    assert!(ran.log.contains("the line") && ran.log.contains("nobody was called: "), "{}", ran.log);
+}
+
+/// Two hold the two blocks, two wait, and those who hold are closed.
+fn two_free() -> Bed {
+    let bed = narrow();
+    mend(&bed, "192.168.1.141", "192.168.1.143");
+    acts(&bed, 42, &bed.opened());
+    for (commit, number, outcome) in [('c', 43, "ready"), ('d', 44, "queued"), ('e', 45, "queued")] {
+        let ran = acts(&bed, number, &another(&bed, commit));
+        assert_eq!(ran.output("outcome"), outcome, "{}", ran.log);
+    }
+    mend(&bed, "grace: 1h", "grace: 0s");
+    bed
+}
+
+fn closed(bed: &Bed, number: u64) {
+    bed.happens(|world| world.github.close(REPOSITORY, number, "ada").unwrap());
+}
+
+#[test]
+fn one_who_cannot_be_called_costs_no_other_the_call() {
+    let bed = two_free();
+    closed(&bed, 42);
+    closed(&bed, 43);
+    bed.served.gate.rule(|request| {
+        let notes = request.mutates() && request.path.ends_with(&["pr-shop-44".into(), "claim".into()]);
+        if notes { Verdict::json(403, &json!({"errors": ["permission denied"]})) } else { Verdict::Pass }
+    });
+    let ran = swept(&bed);
+    assert_eq!((ran.exit, called(&bed)), (4, vec![45]), "{}", ran.log);
+    assert!(
+        ran.log.contains("call    acme/shop#44  its turn has come: at that repository's next event"),
+        "{}",
+        ran.log
+    );
+}
+
+#[test]
+fn a_sweep_calls_before_its_slow_work_and_once_more_for_what_that_has_freed() {
+    let bed = two_free();
+    may(&bed, &[]);
+    down(&bed);
+    may(&bed, &[Permission::Actions]);
+    closed(&bed, 43);
+    let before = bed.served.gate.log().len();
+    sweeps(&bed);
+    let log = &bed.served.gate.log()[before..];
+    let calls: Vec<usize> = (0..log.len()).filter(|n| log[*n].contains("/rerun")).collect();
+    let removes = log.iter().position(|line| line.contains("DELETE") && line.contains("pr-shop-43")).unwrap();
+    assert_eq!((calls.len(), called(&bed)), (2, vec![44, 45]), "{log:#?}");
+    assert!(calls[0] < removes && removes < calls[1], "{calls:?} {removes}");
+    let measured = log
+        .iter()
+        .filter(|line| line.contains("GET") && line.contains("data/ephemeral-clusters/berth/measured"));
+    // The removal keeps how long it took, and the lines are read once, however many wait.
+    assert_eq!(measured.count(), 2, "{log:#?}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use berth::{
         intent::{Occasion, Terms, Then, Wanted, Why},
         names::{EnvironmentName, Generation, RunId},
         pool::{Allocation, Block, Layout, Pool},
+        queue::Full,
     },
     engine::{Freed, Holding, Ids, Opened, Pace, Pools, Presence, Protocol, Removed, Verified},
 };
@@ -459,7 +460,7 @@ impl Run {
             let (Allocation::Already(block) | Allocation::Completed(block) | Allocation::New(block)) =
                 pool.allocate(&fence.name(), &pools.layout, &taken)
             else {
-                return Ok(Holding::Full);
+                return Ok(Holding::Full(Full::Taken));
             };
             match write_surely(store, &Key::Pool, &pool.document(), read.version()).await {
                 Ok(_) => {}
