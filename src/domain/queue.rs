@@ -146,9 +146,11 @@ impl<'a> Standing<'a> {
         })
     }
 
-    /// Whose turn has come, and nobody has told them; who is at it already need not be told.
+    /// Whose turn has come, and nobody has told them; who is at it already need not be told. First of all whoever has its
+    /// part and waits all the same: its run has died between the two, and nobody else can have what it has.
     pub fn to_call(&self, now: Timestamp) -> Vec<&'a Claim> {
-        self.turns(now).into_iter().filter(|claim| is_to_be_called(claim, now)).collect()
+        let all = self.having.iter().copied().chain(self.turns(now));
+        all.filter(|claim| is_to_be_called(claim, now)).collect()
     }
 
     /// Whether its repository has all that it may have.

@@ -152,14 +152,18 @@ impl Pools {
     /// Looks once more before the addresses are used, and in every later step: the shell tool can erase entries of ours.
     pub async fn verify(&self, fence: &Fence) -> Result<Verified> {
         let name = fence.name();
-        let Some(block) = fence.claim().addresses() else { return Ok(Verified::Ours) };
+        let stands = async || {
+            Ok(match self.claims.check(fence).await? {
+                Check::Current => Verified::Ours,
+                Check::Superseded => Verified::Superseded,
+            })
+        };
+        // Without addresses the pool has nothing to say of it; the claim has all the same.
+        let Some(block) = fence.claim().addresses() else { return stands().await };
         self.change(async |pool| {
             // Mostly all is well, and then nobody else's claim matters.
             if pool.clone().restore(&name, block, &BTreeSet::new()) == Standing::Whole {
-                return Ok(Change::Keep(match self.claims.check(fence).await? {
-                    Check::Current => Verified::Ours,
-                    Check::Superseded => Verified::Superseded,
-                }));
+                return Ok(Change::Keep(stands().await?));
             }
             let (check, others) = self.claims.check_among_all(fence).await?;
             if check == Check::Superseded {

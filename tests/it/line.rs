@@ -2,7 +2,12 @@
 
 use crate::lifecycle::{Stage, layout, pull};
 use berth::{
-    domain::{intent::Occasion, queue::Room},
+    domain::{
+        claim::Claim,
+        intent::{Occasion, Wanted},
+        queue::Room,
+    },
+    engine::{Opened, Verified},
     rehearsal::gate::Verdict,
 };
 use serde_json::{Value, json};
@@ -65,6 +70,18 @@ async fn an_update_of_what_has_its_place_never_waits() {
         come(&stage, &[1, 2]).await;
         assert_eq!(stage.run("pushed", 1, Occasion::Event).await.as_deref(), Some("up"));
     }
+}
+
+#[tokio::test]
+async fn who_has_a_place_without_addresses_and_is_superseded_is_told_so_at_its_next_look() {
+    let stage = Stage::narrow(Room::Most(1)).await;
+    let (first, wanted) = (stage.engine("first"), async |_: Option<&Claim>| Ok(Wanted::Up(None)));
+    let opened = first.open(&pull(1), Occasion::Event, wanted).await.unwrap();
+    let Opened::Taken(mut fence, _) = opened else { panic!("{opened:?}") };
+    first.pools.hold_without_addresses(&mut fence).await.unwrap();
+    assert_eq!(first.pools.verify(&fence).await.unwrap(), Verified::Ours);
+    assert_eq!(come(&stage, &[1]).await, ["up"]);
+    assert_eq!(first.pools.verify(&fence).await.unwrap(), Verified::Superseded);
 }
 
 #[tokio::test]

@@ -233,6 +233,22 @@ fn who_has_its_block_in_the_pool_already_waits_for_none() {
 }
 
 #[test]
+fn whoever_has_its_part_and_waits_all_the_same_is_called_once_its_run_is_dead() {
+    let (name, lab, at_it) = (place(), lab(1, 0), waits("acme/shop#1", 1).taken(run("run-2"), at(2)));
+    let claims = [at_it.clone(), waits("acme/web#2", 2)];
+    let pool = json!({ "192.168.1.140": "pr-shop-1", "192.168.1.141": "pr-shop-1" });
+    let pool = Pool::parse(pool.as_object().unwrap());
+    let counted = Place { room: Room::Most(1), ..lab.clone() };
+    let granted = [at_it.granted(true), waits("acme/web#2", 2)];
+    for (lab, claims, pool) in [(lab, claims, pool), (counted, granted, Pool::default())] {
+        let standing = Standing::of((&name, &lab), &claims, &pool, &BTreeSet::new());
+        let to_call = |now| standing.to_call(at(now)).into_iter().map(Claim::holder).collect::<Vec<_>>();
+        assert!(to_call(11).is_empty(), "it may be at it still");
+        assert_eq!(to_call(12), [claims[0].holder()], "nobody else can have what it has");
+    }
+}
+
+#[test]
 fn a_place_without_addresses_has_room_for_so_many_and_0_is_none() {
     let (name, of) = (place(), |most| Place { room: Room::Most(most), ..lab(1, 0) });
     let claims =

@@ -1,14 +1,20 @@
 //! The protocol of DESIGN §3, searched exhaustively: the engine's own code, every order of its requests.
 
+mod alone;
+mod broken;
 mod port;
+mod queue;
 mod runs;
 mod search;
+mod stages;
+mod waiting;
 mod world;
 
 use crate::depth::{deep, widest};
+use alone::alone;
 use berth::domain::{claim::State, holder::Holder, intent::Occasion, names::EnvironmentName};
-use runs::{Broken, Spec};
-use search::{Budget, Counts, End, Happening, Scenario, Search, alone};
+use runs::{Broken, Spec, Starts};
+use search::{Budget, Counts, End, Happening, Scenario, Search};
 use world::{Old, World};
 
 fn pull(number: u64) -> Holder {
@@ -21,11 +27,10 @@ fn name(number: u64) -> EnvironmentName {
 /// Whatever happened: once its pull request is closed, its time has passed and a sweep has come by, nothing is left.
 fn nothing_leaks(end: &End<'_>) -> Result<(), String> {
     let mut world = end.world.clone();
-    let broken = end.scenario.runs[0].broken;
     for open in world.open.values_mut() {
         *open = false;
     }
-    let names: Vec<u64> = world.open.keys().map(|n| if *n == name(1) { 1 } else { 2 }).collect();
+    let names: Vec<u64> = (1..=3).filter(|number| world.open.contains_key(&name(*number))).collect();
     for (round, process) in ["sweep1", "sweep2", "sweep3"].into_iter().enumerate() {
         for number in &names {
             // An inert leftover that no claim explains is the sweep's to take away.
@@ -37,11 +42,8 @@ fn nothing_leaks(end: &End<'_>) -> Result<(), String> {
                 }
                 world.objects.remove(&name(*number));
             }
-            let holder = pull(*number);
-            let occasion = Occasion::Sweep;
-            let of = &end.scenario.runs[0];
-            let (blocks, grace) = (of.blocks, of.grace);
-            alone(&mut world, &Spec { process, holder, occasion, blocks, grace, broken })
+            let like = end.scenario.runs[0].clone();
+            alone(&mut world, &Spec { process, holder: pull(*number), occasion: Occasion::Sweep, ..like })
                 .map_err(|e| format!("sweep {round}: {e}"))?;
         }
         world.time += 2;
@@ -62,16 +64,14 @@ fn nothing_leaks(end: &End<'_>) -> Result<(), String> {
 /// addresses in the pool, and everything that is not is on its way down. Then nothing leaks either.
 fn what_is_lost_is_noticed(end: &End<'_>) -> Result<(), String> {
     let mut world = end.world.clone();
-    let (broken, blocks) = (end.scenario.runs[0].broken, end.scenario.runs[0].blocks);
     for number in [1, 2] {
         if world.open.contains_key(&name(number)) {
             let look = Spec {
                 process: "look",
                 holder: pull(number),
                 occasion: Occasion::Event,
-                blocks,
                 grace: 0,
-                broken,
+                ..end.scenario.runs[0].clone()
             };
             let outcome = alone(&mut world, &look).map_err(|e| format!("the next look at {number}: {e}"))?;
             let block = world.objects.get(&name(number)).and_then(|object| object.active);
@@ -107,7 +107,8 @@ fn what_stands_is_what_is_wanted(end: &End<'_>) -> Result<(), String> {
 }
 
 fn spec(process: &'static str, number: u64, broken: Broken) -> Spec {
-    Spec { process, holder: pull(number), occasion: Occasion::Event, blocks: 1, grace: 0, broken }
+    let (holder, occasion) = (pull(number), Occasion::Event);
+    Spec { process, holder, occasion, blocks: 1, grace: 0, broken, line: None, starts: Starts::AtOnce }
 }
 
 fn world(broken: Broken, numbers: &[u64]) -> World {

@@ -2,6 +2,7 @@
 //! The future is a function of the answers that it got and the times at which it got them, so those *are* its state.
 
 use berth::{
+    clock::Clock,
     documents::{Document, Entry, Key, NotWritten, Read, Store, Version},
     domain::{intent::Wanted, names::EnvironmentName, pool::Block},
 };
@@ -25,9 +26,11 @@ pub(super) enum Request {
         key: Key,
         expected: Version,
     },
-    /// The names of all claims; each is then read on its own, as from a real store.
-    Names,
+    /// All claims: their names, and each is then read on its own, as from most stores; or all at once, as from one that can.
+    List,
     Wanted(EnvironmentName),
+    /// Its run is to begin once more.
+    Call(EnvironmentName),
     /// Come back then: served when it is time, as the sweep.
     Later(Timestamp),
     /// The environment's object, standing for its cluster.
@@ -56,6 +59,7 @@ impl Request {
                 | Self::Create(_)
                 | Self::Activate { .. }
                 | Self::Delete { .. }
+                | Self::Call(_)
         )
     }
     /// Of the two kinds whose lost answers the engine itself settles.
@@ -79,6 +83,7 @@ pub(super) enum Answer {
     /// Nobody knows whether it landed.
     Lost,
     Names(Vec<EnvironmentName>),
+    Listed(Vec<(EnvironmentName, Read)>),
     Wanted(Wanted),
     Observed(Option<Object>),
     Created(u32),
@@ -93,35 +98,50 @@ struct Inner {
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Port(Arc<Mutex<Inner>>);
+pub(super) struct Port {
+    inner: Arc<Mutex<Inner>>,
+    /// Whoever was called reads as called just now, by this clock: a mutant of the queue.
+    for_ever: Option<Clock>,
+}
 
 impl Port {
+    pub(super) fn calling_for_ever(self, clock: &Clock) -> Self {
+        Self { for_ever: Some(clock.clone()), ..self }
+    }
+    fn calling(&self, mut read: Read) -> Read {
+        let document = if let Read::Present { document, .. } = &mut read { Some(document) } else { None };
+        let called = document.and_then(|document| document.get_mut("state")?.get_mut("called"));
+        if let (Some(called), Some(clock)) = (called, &self.for_ever) {
+            *called = clock.now().to_string().into();
+        }
+        read
+    }
     pub(super) async fn ask(&self, request: Request) -> Answer {
         let id = {
-            let mut inner = self.0.lock().unwrap();
+            let mut inner = self.inner.lock().unwrap();
             inner.asked += 1;
             let id = inner.asked;
             inner.pending.insert(id, request);
             id
         };
-        poll_fn(|_| match self.0.lock().unwrap().answers.remove(&id) {
+        poll_fn(|_| match self.inner.lock().unwrap().answers.remove(&id) {
             Some(answer) => Poll::Ready(answer),
             None => Poll::Pending,
         })
         .await
     }
     pub(super) fn answer(&self, id: usize, answer: Answer) {
-        let mut inner = self.0.lock().unwrap();
+        let mut inner = self.inner.lock().unwrap();
         inner.pending.remove(&id).expect("only what was asked is answered");
         inner.lost |= matches!(answer, Answer::Lost);
         inner.answers.insert(id, answer);
     }
     pub(super) fn pending(&self) -> Vec<(usize, Request)> {
-        self.0.lock().unwrap().pending.clone().into_iter().collect()
+        self.inner.lock().unwrap().pending.clone().into_iter().collect()
     }
     /// Whether an answer was lost: then what was sent may stand somewhere, or come yet.
     pub(super) fn lost(&self) -> bool {
-        self.0.lock().unwrap().lost
+        self.inner.lock().unwrap().lost
     }
 }
 
@@ -129,7 +149,7 @@ impl Port {
 impl Store for Port {
     async fn read(&self, key: &Key) -> anyhow::Result<Read> {
         match self.ask(Request::Read(key.clone())).await {
-            Answer::Read(read) => Ok(read),
+            Answer::Read(read) => Ok(self.calling(read)),
             other => unreachable!("{other:?} answers no read"),
         }
     }
@@ -149,17 +169,24 @@ impl Store for Port {
         }
     }
     async fn claims(&self) -> anyhow::Result<Vec<Entry>> {
-        let Answer::Names(names) = self.ask(Request::Names).await else { unreachable!("names were asked") };
-        let mut entries = Vec::new();
-        for name in names {
-            let read = self.read(&Key::Claim(name.clone())).await;
-            entries.push(Entry { name, read });
-        }
-        Ok(entries)
+        Ok(match self.ask(Request::List).await {
+            Answer::Names(names) => {
+                let mut entries = Vec::new();
+                for name in names {
+                    let read = self.read(&Key::Claim(name.clone())).await;
+                    entries.push(Entry { name, read });
+                }
+                entries
+            }
+            Answer::Listed(all) => {
+                let entry = |(name, read)| Entry { name, read: Ok(self.calling(read)) };
+                all.into_iter().map(entry).collect()
+            }
+            other => unreachable!("{other:?} answers no list"),
+        })
     }
     async fn names(&self) -> anyhow::Result<BTreeSet<EnvironmentName>> {
-        let Answer::Names(names) = self.ask(Request::Names).await else { unreachable!("names were asked") };
-        Ok(names.into_iter().collect())
+        unreachable!("the engine's protocol asks for names alone nowhere")
     }
     fn place(&self, key: &Key) -> String {
         key.path()

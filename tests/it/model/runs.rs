@@ -1,25 +1,27 @@
-//! What a run of the model does: the engine's own functions, one to a stage, and between them the least that stands for a
-//! cluster's steps. Each rule can be broken, one at a time, to see the search find it.
-//!
-//! A stage is a function of its data and of the answers that it gets, so data and answers are the whole state of a run.
+//! What a run of the model is: its stages, each a function of its data and of the answers that it gets, so data and answers
+//! are the whole state of a run. What is done in them: `stages`, `waiting`. Each rule can be broken, one at a time, to see
+//! the search find it: `broken`.
 
-use super::port::{Answer, Object, Port, Request};
+use super::{
+    port::{Object, Port},
+    stages::Run,
+    world::World,
+};
 use berth::{
     clock::Clock,
     documents::{
         Document, Entry, Key, NotWritten, Read, Store, Version,
-        claims::{Check, Claims, Fence},
-        write_surely,
+        claims::{Claims, Fence},
     },
     domain::{
-        claim::{Claim, Ending, ProviderKind, Removal, State, Wish},
+        claim::{Claim, ProviderKind, Removal},
         holder::Holder,
-        intent::{Occasion, Terms, Then, Wanted, Why},
-        names::{EnvironmentName, Generation, RunId},
-        pool::{Allocation, Block, Layout, Pool},
-        queue::Full,
+        intent::{Occasion, Terms},
+        names::{EnvironmentName, Generation, PlaceName, RunId},
+        pool::Layout,
+        queue::{Place, Room},
     },
-    engine::{Freed, Holding, Ids, Opened, Pace, Pools, Presence, Protocol, Removed, Verified},
+    engine::{Ids, Pace, Pools, Protocol},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeSet, future::Future, num::NonZeroU8, pin::Pin, sync::Arc, time::Duration};
@@ -65,6 +67,21 @@ pub(super) enum Broken {
     DeleteUnchecked,
     /// A store gives no new version to a write that changes nothing.
     LazyVersions,
+    /// The queue: what is free is whose run comes first.
+    FirstCome,
+    /// The queue: whoever was called is waited for without an end.
+    CalledForEver,
+    /// The queue: a run ends as queued, and its claim has not said so.
+    EndsUnsaid,
+}
+
+/// What there is room for one in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// As many as there are blocks of addresses.
+    Blocks,
+    /// One, without an address.
+    One,
 }
 
 #[derive(Debug, Clone)]
@@ -76,21 +93,43 @@ pub(super) struct Spec {
     /// How many steps of the clock what is closed keeps its environment.
     pub(super) grace: u32,
     pub(super) broken: Broken,
+    /// Whoever finds no room waits in this line; `None`: it ends.
+    pub(super) line: Option<Line>,
+    pub(super) starts: Starts,
+}
+
+/// What a run waits for, beside what happens to the pull requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Starts {
+    AtOnce,
+    /// Its holder was called for the so manieth time.
+    Called(u32),
+    /// The clock has come to this step.
+    At(u32),
 }
 
 /// A fence between two stages: the claim and the version that this run gave it.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
-    claim: Claim,
+    pub(super) claim: Claim,
     version: Version,
 }
 
+/// How far a run is that finds no room.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Looked {
+    /// Whether it has freed what had cooled; `None`: it has not tried.
+    pub(super) freed: Option<bool>,
+    /// Its claim says that nobody is at it any more.
+    pub(super) has_said: bool,
+}
+
 impl Held {
-    fn of(fence: &Fence) -> Self {
+    pub(super) fn of(fence: &Fence) -> Self {
         Self { claim: fence.claim().clone(), version: fence.version().clone() }
     }
     /// By the only way that there is: a taking, here over a store that gives this very version.
-    async fn fence(&self) -> anyhow::Result<Fence> {
+    pub(super) async fn fence(&self) -> anyhow::Result<Fence> {
         struct Mint(Version);
         #[async_trait::async_trait]
         impl Store for Mint {
@@ -131,7 +170,13 @@ pub(super) enum Stage {
         until: Timestamp,
         tries: u32,
     },
-    Hold(Held),
+    Hold(Held, Looked),
+    /// It found no room: what has cooled is brought to its end.
+    MakeRoom(Held),
+    /// Its claim is to say that it has ended.
+    Say(Held, Looked),
+    /// Whoever is next is called, and then this.
+    HandOver(Box<Stage>),
     LookUp(Held),
     Create(Held),
     Verify(Held, Object),
@@ -149,7 +194,10 @@ impl Stage {
     pub(super) fn fence(&self) -> Option<(EnvironmentName, Generation, &RunId)> {
         match self {
             Stage::Open { .. } | Stage::Later { .. } | Stage::Ended(_) => None,
-            Stage::Hold(held)
+            Stage::HandOver(then) => then.fence(),
+            Stage::Hold(held, _)
+            | Stage::MakeRoom(held)
+            | Stage::Say(held, _)
             | Stage::LookUp(held)
             | Stage::Create(held)
             | Stage::Verify(held, _)
@@ -166,6 +214,20 @@ impl Stage {
 pub(super) type Staging = Pin<Box<dyn Future<Output = Stage>>>;
 
 impl Spec {
+    pub(super) fn may_start(&self, world: &World) -> bool {
+        match self.starts {
+            Starts::AtOnce => true,
+            Starts::Called(times) => {
+                world.calls.get(&self.holder.name()).is_some_and(|calls| *calls >= times)
+            }
+            Starts::At(time) => world.time >= time,
+        }
+    }
+
+    pub(super) fn is_called(&self) -> bool {
+        matches!(self.starts, Starts::Called(_))
+    }
+
     pub(super) fn first(&self) -> Stage {
         Stage::Open { tries: 0, occasion: self.occasion }
     }
@@ -173,20 +235,27 @@ impl Spec {
     /// One stage as a future, and its clock.
     pub(super) fn start(&self, stage: Stage, port: Port) -> (Staging, Clock) {
         let clock = Clock::stepped(start());
-        let tries = match stage {
-            // It takes its fence along, so it goes on by itself.
-            Stage::Free(_) => 100,
+        let port = if self.broken == Broken::CalledForEver { port.calling_for_ever(&clock) } else { port };
+        let tries = match (&stage, self.line) {
+            // It takes its fence along, or what it wrote on its claim, so it goes on by itself.
+            (Stage::Free(_) | Stage::MakeRoom(_), _) | (Stage::Hold(..), Some(Line::One)) => 100,
             _ => 1,
         };
+        let layout = Layout {
+            range: format!("192.168.1.140-{}", 139 + 2 * u32::from(self.blocks)).parse().unwrap(),
+            exclude: BTreeSet::new(),
+            size: NonZeroU8::new(2).unwrap(),
+            align: NonZeroU8::new(2).unwrap(),
+        };
+        let place = self.place(&layout);
         let pools = Pools {
             claims: Claims::new(Arc::new(port.clone())),
-            layout: Layout {
-                range: format!("192.168.1.140-{}", 139 + 2 * u32::from(self.blocks)).parse().unwrap(),
-                exclude: BTreeSet::new(),
-                size: NonZeroU8::new(2).unwrap(),
-                align: NonZeroU8::new(2).unwrap(),
+            layout,
+            places: match (&stage, self.broken) {
+                // Who takes from no place that is known takes out of turn.
+                (Stage::Hold(..), Broken::FirstCome) => Default::default(),
+                _ => place.clone().into_iter().collect(),
             },
-            places: Default::default(),
             taken: BTreeSet::new(),
             pace: Pace { first: Duration::ZERO, most: Duration::ZERO, tries },
             clock: clock.clone(),
@@ -203,7 +272,7 @@ impl Spec {
             grace: STEP * self.grace as i32,
             reuse_after: STEP,
             removal,
-            place: None,
+            place: place.map(|(name, _)| name),
             job: None,
         };
         let process = match (&stage, self.broken) {
@@ -212,7 +281,7 @@ impl Spec {
             _ => self.process.to_owned(),
         };
         let ids = Ids::of(&process).unwrap();
-        let run = Run { engine: Protocol { pools, terms, ids }, port: port.clone(), spec: self.clone() };
+        let run = Run::new(Protocol { pools, terms, ids }, port.clone(), self.clone());
         let future = async move {
             match run.step(stage.clone()).await {
                 Ok(next) => next,
@@ -228,312 +297,12 @@ impl Spec {
         };
         (Box::pin(future), clock)
     }
-}
 
-struct Run {
-    engine: Protocol,
-    port: Port,
-    spec: Spec,
-}
-
-fn ended(how: &str) -> anyhow::Result<Stage> {
-    Ok(Stage::Ended(how.to_owned()))
-}
-
-impl Run {
-    fn name(&self) -> EnvironmentName {
-        self.spec.holder.name()
-    }
-    fn broken(&self, rule: Broken) -> bool {
-        self.spec.broken == rule
-    }
-    fn claims(&self) -> &Claims {
-        &self.engine.pools.claims
-    }
-
-    async fn step(&self, stage: Stage) -> anyhow::Result<Stage> {
-        match stage {
-            Stage::Open { tries, occasion } => self.open(tries, occasion).await,
-            Stage::Later { until, tries } => {
-                self.port.ask(Request::Later(until)).await;
-                Ok(Stage::Open { tries: tries + 1, occasion: Occasion::Sweep })
-            }
-            Stage::Hold(held) => {
-                let mut fence = held.fence().await?;
-                match self.hold(&mut fence).await? {
-                    Holding::Held(_) => Ok(Stage::LookUp(Held::of(&fence))),
-                    other => ended(&format!("{other:?}")),
-                }
-            }
-            Stage::LookUp(held) => self.look_up(held).await,
-            Stage::Create(held) => self.create(held).await,
-            Stage::Verify(held, object) => {
-                let verified = match self.spec.broken {
-                    Broken::VerifySkipped => Verified::Ours,
-                    _ => self.engine.pools.verify(&held.fence().await?).await?,
-                };
-                match verified {
-                    Verified::Ours | Verified::PutBack if object.active.is_some() => ended("up"),
-                    Verified::Ours | Verified::PutBack => Ok(Stage::Activate(held, object.uid)),
-                    Verified::Lost { .. } => Ok(Stage::Lost(held)),
-                    Verified::Superseded => ended("superseded"),
-                }
-            }
-            Stage::Activate(held, uid) => {
-                let block = held.claim.addresses().expect("held with addresses");
-                match self.port.ask(Request::Activate { name: self.name(), uid, block }).await {
-                    Answer::Done => ended("up"),
-                    Answer::Conflict => Ok(Stage::LookUp(held)),
-                    other => unreachable!("{other:?}"),
-                }
-            }
-            Stage::Lost(held) => {
-                let mut fence = held.fence().await?;
-                let draining = held.claim.wishing(Wish::Down).draining(self.engine.pools.clock.now())?;
-                match self.claims().advance(&mut fence, draining).await? {
-                    Check::Current => Ok(Stage::LookDown(Held::of(&fence))),
-                    Check::Superseded => ended("superseded"),
-                }
-            }
-            Stage::LookDown(held) => self.look_down(held).await,
-            Stage::Delete(held, seen) => {
-                self.port.ask(Request::Delete { name: self.name(), seen }).await;
-                Ok(match held.claim.state() {
-                    State::Held { .. } => Stage::LookUp(held),
-                    _ => Stage::LookDown(held),
-                })
-            }
-            Stage::Removed(held) => {
-                let mut fence = held.fence().await?;
-                match self.engine.removed(&mut fence, Vec::new()).await? {
-                    Removed::Cooling(_) => Ok(Stage::Free(Held::of(&fence))),
-                    Removed::UpAgain => Ok(up(Held::of(&fence))),
-                    Removed::Superseded => ended("superseded"),
-                }
-            }
-            Stage::Free(held) => match self.free(held.fence().await?).await? {
-                Freed::Gone => ended("gone"),
-                Freed::Anew(fence) => Ok(up(Held::of(&fence))),
-                Freed::NotYet(until) => Ok(Stage::Later { until, tries: 10 }),
-                Freed::StillThere(fence) => Ok(Stage::LookDown(Held::of(&fence))),
-                Freed::Superseded => ended("superseded"),
-            },
-            Stage::Ended(_) => unreachable!("an ended run has no step"),
-        }
-    }
-
-    async fn open(&self, tries: u32, occasion: Occasion) -> anyhow::Result<Stage> {
-        let wanted_first = self.broken(Broken::WantedReadFirst);
-        let first = if wanted_first { Some(self.wanted(occasion).await?) } else { None };
-        let wanted = async |_: Option<&Claim>| match &first {
-            Some(wanted) => Ok(wanted.clone()),
-            None => self.wanted(occasion).await,
+    fn place(&self, layout: &Layout) -> Option<(PlaceName, Place)> {
+        let room = match self.line? {
+            Line::Blocks => Room::Blocks(layout.clone()),
+            Line::One => Room::Most(1),
         };
-        match self.engine.open(&self.spec.holder, occasion, wanted).await? {
-            Opened::Taken(fence, then) => match then {
-                Then::Up => Ok(up(Held::of(&fence))),
-                Then::Down => Ok(Stage::LookDown(Held::of(&fence))),
-                Then::Rest(why) => ended(&format!("rest: {why:?}")),
-            },
-            Opened::Left(Why::Cooling(until)) => Ok(Stage::Later { until, tries }),
-            Opened::Left(why) => ended(&format!("left: {why:?}")),
-            Opened::Refused { held_by } => ended(&format!("refused: {held_by}")),
-        }
-    }
-
-    async fn wanted(&self, occasion: Occasion) -> anyhow::Result<Wanted> {
-        let name = self.name();
-        if self.broken(Broken::JudgedByItsRecord) && occasion == Occasion::Sweep {
-            let basis = self.claims().read(&name).await?;
-            let closed = |c: &Claim| matches!(c.state(), State::Held { closed_at: Some(_), .. });
-            return Ok(if basis.claim().is_some_and(closed) { Wanted::Down } else { Wanted::Up(None) });
-        }
-        match self.port.ask(Request::Wanted(name)).await {
-            Answer::Wanted(wanted) => Ok(wanted),
-            other => unreachable!("{other:?}"),
-        }
-    }
-
-    async fn observe(&self) -> Option<Object> {
-        match self.port.ask(Request::Observe(self.name())).await {
-            Answer::Observed(seen) => seen,
-            other => unreachable!("{other:?}"),
-        }
-    }
-
-    async fn superseded(&self, fence: &Fence) -> anyhow::Result<bool> {
-        Ok(self.claims().check(fence).await? == Check::Superseded)
-    }
-
-    /// Look, check, act: what was seen before the check is no newer run's.
-    async fn look_up(&self, held: Held) -> anyhow::Result<Stage> {
-        let block = held.claim.addresses().expect("held with addresses");
-        let seen = self.observe().await;
-        if self.superseded(&held.fence().await?).await? {
-            return ended("superseded");
-        }
-        match seen {
-            // With addresses of an earlier life: it cannot be changed, so it is made anew.
-            Some(object) if object.active.is_some_and(|active| active != block) => {
-                Ok(Stage::Delete(held, object))
-            }
-            Some(object) => Ok(Stage::Verify(held, object)),
-            None => Ok(Stage::Create(held)),
-        }
-    }
-
-    /// Born inert; made active by a second request on the very object, after claim and pool were checked again.
-    async fn create(&self, held: Held) -> anyhow::Result<Stage> {
-        match self.port.ask(Request::Create(self.name())).await {
-            Answer::Created(uid) => {
-                if self.broken(Broken::BornActive) {
-                    let block = held.claim.addresses().expect("held with addresses");
-                    self.port.ask(Request::Activate { name: self.name(), uid, block }).await;
-                }
-                Ok(Stage::Verify(held, Object { uid, active: None }))
-            }
-            Answer::Conflict => Ok(Stage::LookUp(held)),
-            other => unreachable!("{other:?}"),
-        }
-    }
-
-    async fn look_down(&self, held: Held) -> anyhow::Result<Stage> {
-        let fence = held.fence().await?;
-        let check_first = self.broken(Broken::DeleteUnchecked);
-        if check_first && self.superseded(&fence).await? {
-            return ended("superseded");
-        }
-        let seen = self.observe().await;
-        if !check_first && self.superseded(&fence).await? {
-            return ended("superseded");
-        }
-        Ok(match (seen, held.claim.state()) {
-            (Some(object), _) => Stage::Delete(held, object),
-            (None, State::Draining { .. }) => Stage::Removed(held),
-            (None, _) => Stage::Free(held),
-        })
-    }
-
-    async fn hold(&self, fence: &mut Fence) -> anyhow::Result<Holding> {
-        match self.spec.broken {
-            Broken::ClaimCheckedBeforePool | Broken::ClaimsNotTaken | Broken::Copies => {
-                self.hold_broken(fence).await
-            }
-            _ => self.engine.pools.hold(fence, &Default::default()).await,
-        }
-    }
-
-    async fn free(&self, fence: Fence) -> anyhow::Result<Freed> {
-        use Broken::*;
-        match self.spec.broken {
-            FreeUnchecked | NoFreeing | FreeOnlyIfThere | FreeByList | WishForgotten | Copies => {
-                self.free_broken(fence).await
-            }
-            _ => self.engine.free(fence, async || Ok(self.presence().await), async |_| Ok(())).await,
-        }
-    }
-
-    async fn presence(&self) -> Presence {
-        match self.observe().await {
-            Some(_) => Presence::There,
-            None => Presence::Absent,
-        }
-    }
-
-    async fn hold_broken(&self, fence: &mut Fence) -> anyhow::Result<Holding> {
-        let check_first = self.broken(Broken::ClaimCheckedBeforePool);
-        let (pools, store) = (&self.engine.pools, self.claims().store());
-        loop {
-            if check_first && self.superseded(fence).await? {
-                return Ok(Holding::Superseded);
-            }
-            let read = store.read(&Key::Pool).await?;
-            let (check, others) = self.claims().check_among_all(fence).await?;
-            if !check_first && check == Check::Superseded {
-                return Ok(Holding::Superseded);
-            }
-            let mut taken = BTreeSet::new();
-            if !self.broken(Broken::ClaimsNotTaken) {
-                taken.extend(others.iter().filter_map(Claim::addresses).flat_map(Block::addresses));
-            }
-            let mut pool = read.document().map(Pool::parse).unwrap_or_default();
-            let (Allocation::Already(block) | Allocation::Completed(block) | Allocation::New(block)) =
-                pool.allocate(&fence.name(), &pools.layout, &taken)
-            else {
-                return Ok(Holding::Full(Full::Taken));
-            };
-            match write_surely(store, &Key::Pool, &pool.document(), read.version()).await {
-                Ok(_) => {}
-                Err(NotWritten::Conflict) => continue,
-                Err(NotWritten::Unknown(e)) => return Err(e),
-            }
-            let held = fence.claim().clone().held(Some(block))?;
-            return Ok(match self.claims().advance(fence, held).await? {
-                Check::Current => Holding::Held(Some(block)),
-                Check::Superseded => Holding::Superseded,
-            });
-        }
-    }
-
-    async fn free_broken(&self, mut fence: Fence) -> anyhow::Result<Freed> {
-        let (claims, store, clock) = (self.claims(), self.claims().store(), &self.engine.pools.clock);
-        if let State::Cooling { until, .. } = *fence.claim().state() {
-            if until > clock.now() {
-                return Ok(Freed::NotYet(until));
-            }
-            if self.presence().await == Presence::There {
-                let draining = fence.claim().clone().draining(self.engine.pools.clock.now())?;
-                return Ok(match claims.advance(&mut fence, draining).await? {
-                    Check::Current => Freed::StillThere(fence),
-                    Check::Superseded => Freed::Superseded,
-                });
-            }
-            if !self.broken(Broken::NoFreeing) {
-                let freeing = fence.claim().clone().freeing(clock.now())?;
-                if claims.advance(&mut fence, freeing).await? == Check::Superseded {
-                    return Ok(Freed::Superseded);
-                }
-            }
-        }
-        loop {
-            let read = store.read(&Key::Pool).await?;
-            if !self.broken(Broken::FreeUnchecked) && self.superseded(&fence).await? {
-                return Ok(Freed::Superseded);
-            }
-            let mut pool = read.document().map(Pool::parse).unwrap_or_default();
-            if self.broken(Broken::FreeOnlyIfThere) && pool.held_by(&fence.name()).is_empty() {
-                break;
-            }
-            if !self.broken(Broken::FreeByList) || fence.claim().addresses().is_some() {
-                pool.free(&fence.name());
-            }
-            match write_surely(store, &Key::Pool, &pool.document(), read.version()).await {
-                Ok(_) => break,
-                Err(NotWritten::Conflict) => continue,
-                Err(NotWritten::Unknown(e)) => return Err(e),
-            }
-        }
-        let claim = fence.claim().clone();
-        if !self.broken(Broken::WishForgotten)
-            && claim.wish() == Wish::Up
-            && let Ending::Anew(waiting) =
-                claim.ended("anew".parse()?, clock.now(), self.engine.terms.life)?
-        {
-            return Ok(match claims.advance(&mut fence, waiting).await? {
-                Check::Current => Freed::Anew(fence),
-                Check::Superseded => Freed::Superseded,
-            });
-        }
-        Ok(match claims.forget(fence).await? {
-            Check::Current => Freed::Gone,
-            Check::Superseded => Freed::Superseded,
-        })
-    }
-}
-
-fn up(held: Held) -> Stage {
-    match held.claim.state() {
-        State::Waiting { .. } => Stage::Hold(held),
-        _ => Stage::LookUp(held),
+        Some(("pool lab".parse().unwrap(), Place { room, per_repository: 0, reuse_after: STEP }))
     }
 }

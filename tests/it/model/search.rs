@@ -7,6 +7,7 @@
 
 use super::{
     port::{Answer, Port, Request},
+    queue::passes_nobody,
     runs::{STEP, Spec, Stage},
     world::World,
 };
@@ -15,6 +16,7 @@ use futures::task::noop_waker;
 use std::{
     collections::{HashMap, HashSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
+    iter::successors,
     rc::Rc,
     task::{Context, Poll},
 };
@@ -175,7 +177,8 @@ impl<'a> Search<'a> {
         let mut progress = false;
         for i in 0..state.runs.len() {
             let run = &state.runs[i];
-            if run.crashed || self.scenario.after[i] > state.happened {
+            let spec = &self.scenario.runs[i];
+            if run.crashed || self.scenario.after[i] > state.happened || !spec.may_start(&state.world) {
                 continue;
             }
             for (id, request) in run.pending.iter().cloned() {
@@ -184,6 +187,7 @@ impl<'a> Search<'a> {
                 }
                 progress = true;
                 let mut served = self.step(state, self.asked(i, &request, ""));
+                passes_nobody(&state.world, &request, run.answers()).map_err(|e| told(&served, &e))?;
                 let answer = served.world.serve(&request).map_err(|e| told(&served, &e))?;
                 let landed = served.world.clone();
                 self.deliver(&mut served, i, id, answer)?;
@@ -201,9 +205,8 @@ impl<'a> Search<'a> {
                     out.push(late);
                 }
             }
-            if state.budget.crashes > 0 && !run.pending.is_empty() && run.begun() {
-                let mut dead =
-                    self.step(state, What::Said(format!("{} dies", self.scenario.runs[i].process)));
+            if state.budget.crashes > 0 && !run.pending.is_empty() && (run.begun() || spec.is_called()) {
+                let mut dead = self.step(state, What::Said(format!("{} dies", spec.process)));
                 dead.budget.crashes -= 1;
                 dead.runs[i].crashed = true;
                 // What it had sent may land yet.
@@ -261,6 +264,7 @@ impl<'a> Search<'a> {
         (before.hash, id, state.world.time).hash(&mut hasher);
         match (&answer, &*asked) {
             (Answer::Read(_), Request::Read(key)) => state.world.hash_of(key).hash(&mut hasher),
+            (Answer::Listed(_), _) => state.world.hash_claims_into(&mut hasher),
             (other, _) => format!("{other:?}").hash(&mut hasher),
         }
         let hash = hasher.finish();
@@ -374,37 +378,15 @@ impl RunState {
             _ => None,
         }
     }
-    /// A run that has done nothing yet is not killed: that would be an event that never came.
+    /// In its stage, the newest first.
+    fn answers(&self) -> impl Iterator<Item = &Answer> {
+        successors(self.history.as_deref(), |history| history.before.as_deref())
+            .map(|history| &history.answer)
+    }
+    /// A run that has done nothing yet is not killed: that would be an event that never came. Who was called may not come.
     fn begun(&self) -> bool {
         self.history.is_some() || !matches!(*self.stage, Stage::Open { .. })
     }
-}
-
-/// One run alone, to its end: for what comes after the search.
-pub(super) fn alone(world: &mut World, spec: &Spec) -> Result<String, String> {
-    let mut stage = spec.first();
-    for _ in 0..50 {
-        let port = Port::default();
-        let (mut future, clock) = spec.start(stage, port.clone());
-        for _ in 0..world.time {
-            clock.advance(STEP);
-        }
-        let waker = noop_waker();
-        stage = loop {
-            if let Poll::Ready(next) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                break next;
-            }
-            for (id, request) in port.pending() {
-                port.answer(id, world.serve(&request)?);
-            }
-        };
-        match stage {
-            Stage::Ended(how) => return Ok(how),
-            Stage::Later { .. } => return Ok("later".to_owned()),
-            _ => {}
-        }
-    }
-    Err(format!("{} does not come to an end", spec.process))
 }
 
 fn hash(state: &State) -> u64 {

@@ -11,6 +11,7 @@ use berth::{
         intent::Wanted,
         names::EnvironmentName,
         pool::Pool,
+        queue::COMES_WITHIN,
     },
 };
 use jiff::Timestamp;
@@ -50,6 +51,12 @@ pub(super) struct World {
     pub(super) resurrected: BTreeSet<Ipv4Addr>,
     /// How many steps of the clock what is closed keeps its environment.
     pub(super) grace: u32,
+    /// There is one place, and a line for it.
+    pub(super) one_place: bool,
+    /// How often each was called.
+    pub(super) calls: BTreeMap<EnvironmentName, u32>,
+    /// A store that answers a list with all that stands there, and not with names.
+    pub(super) lists_at_once: bool,
     /// A store that keeps the version of a write which changes nothing: the mutant of the stores' contract.
     lazy_versions: bool,
 }
@@ -100,13 +107,21 @@ impl World {
         for (name, object) in &self.objects {
             (name, object).hash(hasher);
         }
-        (self.next_uid, &self.open, self.time, &self.old, &self.resurrected).hash(hasher);
+        (self.next_uid, &self.open, self.time, &self.old, &self.resurrected, &self.calls).hash(hasher);
     }
 
     /// Of what a read of the document says now.
     pub(super) fn hash_of(&self, key: &Key) -> (Version, u64) {
         let kept = self.documents.get(key);
         (version(kept), kept.and_then(|kept| Some(kept.content.as_ref()?.hash)).unwrap_or_default())
+    }
+
+    /// Of what all claims say now, whatever their versions: nobody writes over what was listed.
+    pub(super) fn hash_claims_into(&self, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        for (key, kept) in self.documents.iter().filter(|(key, _)| ***key != Key::Pool) {
+            (key, kept.content.as_ref().map(|content| content.hash)).hash(hasher);
+        }
     }
 
     fn document(&self, key: &Key) -> Option<&Document> {
@@ -122,10 +137,16 @@ impl World {
         self.documents.values().filter_map(|kept| kept.content.as_ref()?.claim.as_ref())
     }
 
-    /// Whether a claim waits for the clock, to be freed or to go; nothing else in the model does.
+    /// Whether a claim waits for the clock: to be freed, to go, or to be given up by those behind it in line; nothing else in
+    /// the model does.
     pub(super) fn cools(&self) -> bool {
         let (now, grace) = (self.now(), STEP * self.grace as i32);
         self.claims().any(|claim| match claim.state() {
+            State::Waiting { called, .. } if self.one_place => {
+                let has_ended = claim.reported().is_some_and(|reported| reported.by == claim.generation());
+                let silent = (!has_ended).then_some(claim.taken_at());
+                [*called, silent].into_iter().flatten().any(|since| since + COMES_WITHIN > now)
+            }
             State::Cooling { until, .. } => *until > now,
             State::Held { closed_at: Some(closed), .. } => *closed + grace > now,
             _ => false,
@@ -164,7 +185,11 @@ impl World {
                 if *key == Key::Pool {
                     self.nothing_is_freed_under_its_holder(document)?;
                 }
-                Answer::Written(Version::opaque(self.put(key, document)))
+                let written = self.put(key, document);
+                if self.one_place && *key != Key::Pool {
+                    self.one_has_the_place()?;
+                }
+                Answer::Written(Version::opaque(written))
             }
             Request::Remove { key, expected } => {
                 if version(self.documents.get(key)) != *expected {
@@ -175,12 +200,26 @@ impl World {
                 }
                 Answer::Done
             }
-            Request::Names => Answer::Names(self.claims().map(Claim::name).collect()),
+            Request::List if self.lists_at_once => {
+                let read = |(key, kept): (&Arc<Key>, &Kept)| match (&**key, &kept.content) {
+                    (Key::Claim(name), Some(content)) => {
+                        let document = content.document.clone();
+                        Some((name.clone(), Read::Present { document, version: version(Some(kept)) }))
+                    }
+                    _ => None,
+                };
+                Answer::Listed(self.documents.iter().filter_map(read).collect())
+            }
+            Request::List => Answer::Names(self.claims().map(Claim::name).collect()),
             Request::Wanted(name) => Answer::Wanted(match self.open.get(name) {
                 Some(true) => Wanted::Up(None),
                 _ => Wanted::Down,
             }),
             Request::Later(_) => Answer::Done,
+            Request::Call(name) => {
+                *self.calls.entry(name.clone()).or_default() += 1;
+                Answer::Done
+            }
             Request::Observe(name) => Answer::Observed(self.objects.get(name).cloned()),
             Request::Create(name) => {
                 if self.objects.contains_key(name) {
@@ -225,6 +264,39 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Of one place there are no two who have it.
+    fn one_has_the_place(&self) -> Result<(), String> {
+        let having: Vec<String> = self.having().map(|claim| claim.holder().to_string()).collect();
+        if having.len() > 1 {
+            Err(format!("the one place is held by {}", having.join(" and by ")))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Who has a place.
+    pub(super) fn having(&self) -> impl Iterator<Item = &Claim> {
+        let has = |claim: &&Claim| matches!(claim.state(), State::Held { .. }) || claim.addresses().is_some();
+        self.claims().filter(has)
+    }
+
+    /// Who would have a part by this that had none; it has looked whether it is its turn.
+    pub(super) fn is_given_by(&self, request: &Request) -> Option<EnvironmentName> {
+        match request {
+            Request::Write { key: Key::Pool, document, .. } => {
+                let (pool, next) = (self.pool(), Pool::parse(document));
+                let mut named = next.entries().filter_map(|(_, holder)| holder.parse().ok());
+                named.find(|name| pool.held_by(name).is_empty())
+            }
+            Request::Write { key: Key::Claim(name), document, .. } => {
+                let granted = |claim: &Claim| matches!(claim.state(), State::Waiting { granted: true, .. });
+                let next = serde_json::from_value(Value::Object(document.clone())).ok()?;
+                (granted(&next) && !self.claim(name).is_some_and(granted)).then(|| name.clone())
+            }
+            _ => None,
+        }
     }
 
     /// What we take out of the pool, or give to another, is nobody's: its claim says that it is being freed, or is gone,
