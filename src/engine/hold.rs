@@ -75,7 +75,9 @@ impl Pools {
                 if check == Check::Superseded {
                     return Ok(Change::Keep(Holding::Superseded));
                 }
-                let kept_out = self.kept_out(fence.claim(), &others, pool, in_use);
+                // Whoever comes to take its place is not late any more.
+                let come = fence.claim().clone().waiting_on();
+                let kept_out = self.kept_out(&come, &others, pool, in_use);
                 let taken = &self.taken_beside(others) | in_use;
                 Ok(match pool.allocate(&name, &self.layout, &taken) {
                     Allocation::Already(block) | Allocation::Completed(block) => {
@@ -102,7 +104,7 @@ impl Pools {
                 if check == Check::Superseded {
                     return Ok(Change::Keep(Holding::Superseded));
                 }
-                let waiting = fence.claim().clone().granted(false);
+                let waiting = fence.claim().clone().granted(false).waiting_on();
                 let kept_out = self.kept_out(&waiting, &others, pool, &BTreeSet::new());
                 let claim = waiting.granted(kept_out.is_none());
                 if claim != *fence.claim() && self.claims.advance(fence, claim).await? == Check::Superseded {

@@ -50,6 +50,7 @@ fn pkcs8() -> String {
 /// An app with this key that was given everything in these repositories.
 pub(crate) fn app(repositories: &[&str]) -> App {
     let all = [
+        Permission::Actions,
         Permission::Contents,
         Permission::PullRequests,
         Permission::Statuses,
@@ -121,7 +122,7 @@ async fn an_app_gets_a_token_for_one_repository_and_for_what_berth_does_there() 
     let expected = json!({
         "repositories": ["web"],
         "permissions": {
-            "checks": "write", "contents": "read", "deployments": "write", "metadata": "read",
+            "actions": "write", "checks": "write", "contents": "read", "deployments": "write", "metadata": "read",
             "pull_requests": "write", "statuses": "write",
         },
     });

@@ -25,7 +25,7 @@ use std::{
 
 /// What berth does in a repository. Who was given less is told so by what is refused.
 const NEEDED: [(&str, Level); 7] = [
-    ("actions", Level::Read),
+    ("actions", Level::Write),
     ("checks", Level::Write),
     ("contents", Level::Read),
     ("deployments", Level::Write),
