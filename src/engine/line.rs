@@ -39,7 +39,7 @@ pub(super) struct Lines {
 impl Engine {
     /// Calls everybody whose turn has come, of all places, if nobody works for them; one of them costs no other the call.
     /// `in_use`: by live objects, whatever the documents say; nobody is called where that cannot be read.
-    pub(super) async fn call_next(
+    pub async fn call_next(
         &self,
         in_use: impl AsyncFnOnce() -> Result<BTreeSet<Ipv4Addr>>,
     ) -> Result<Vec<Called>> {

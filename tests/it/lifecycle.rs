@@ -173,7 +173,7 @@ impl Stage {
             .paths()
             .map(|path| {
                 let mut document = world.vault.document(path).cloned().unwrap_or_default();
-                for volatile in ["run", "uid", "generation", "created", "expires"] {
+                for volatile in ["run", "uid", "generation", "brought-by", "created", "expires"] {
                     document.remove(volatile);
                 }
                 (path, Value::Object(document))

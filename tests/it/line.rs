@@ -78,7 +78,7 @@ async fn who_has_a_place_without_addresses_and_is_superseded_is_told_so_at_its_n
     let (first, wanted) = (stage.engine("first"), async |_: Option<&Claim>| Ok(Wanted::Up(None)));
     let opened = first.open(&pull(1), Occasion::Event, wanted).await.unwrap();
     let Opened::Taken(mut fence, _) = opened else { panic!("{opened:?}") };
-    first.pools.hold_without_addresses(&mut fence).await.unwrap();
+    first.pools.hold(&mut fence, &Default::default()).await.unwrap();
     assert_eq!(first.pools.verify(&fence).await.unwrap(), Verified::Ours);
     assert_eq!(come(&stage, &[1]).await, ["up"]);
     assert_eq!(first.pools.verify(&fence).await.unwrap(), Verified::Superseded);

@@ -10,6 +10,7 @@ use berth::{
     domain::{
         claim::{Claim, Ending, State, Wish},
         pool::{Allocation, Block, Pool},
+        queue::Full,
     },
     engine::{Freed, Holding, Presence},
 };

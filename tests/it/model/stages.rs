@@ -67,7 +67,9 @@ impl Run {
                 let mut fence = held.fence().await?;
                 match self.hold(&mut fence).await? {
                     Holding::Held(_) => Ok(self.has_room(Held::of(&fence), looked)),
-                    Holding::Full(_) if self.spec.line.is_some() => self.finds_no_room(Held::of(&fence), looked),
+                    Holding::Full(_) if self.spec.line.is_some() => {
+                        self.finds_no_room(Held::of(&fence), looked)
+                    }
                     other => ended(&format!("{other:?}")),
                 }
             }
@@ -231,7 +233,6 @@ impl Run {
             Broken::ClaimCheckedBeforePool | Broken::ClaimsNotTaken | Broken::Copies => {
                 self.hold_broken(fence).await
             }
-            _ if self.spec.line == Some(Line::One) => self.engine.pools.hold_without_addresses(fence).await,
             _ => self.engine.pools.hold(fence, &Default::default()).await,
         }
     }

@@ -72,7 +72,7 @@ impl Run {
             when_full: WhenFull::Queue,
             provider: None,
         };
-        drop(engine.call_next().await);
+        drop(engine.call_next(async || Ok(Default::default())).await);
         then
     }
 

@@ -123,7 +123,7 @@ fn only(one: &str, other: &str) -> String {
     one.lines().filter(|line| !other.contains(line)).collect::<Vec<_>>().join("\n")
 }
 
-const DROPPED: [&str; 28] = [
+const DROPPED: [&str; 29] = [
     "uid",
     "resourceVersion",
     "generation",
@@ -152,6 +152,7 @@ const DROPPED: [&str; 28] = [
     "took",
     "phases",
     "millis",
+    "brought-by",
 ];
 
 fn plain(value: &Value) -> Value {
