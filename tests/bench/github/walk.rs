@@ -358,7 +358,7 @@ async fn what_the_description_refuses_is_refused_and_errors_are_as_described() {
     for body in [
         json!({ "repositories": ["other"] }),
         json!({ "repository_ids": [9] }),
-        json!({ "permissions": { "actions": "read" } }),
+        json!({ "permissions": { "packages": "read" } }),
         json!({ "permissions": { "metadata": "write" } }),
         json!({ "repository": "web" }),
     ] {

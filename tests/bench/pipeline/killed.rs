@@ -308,6 +308,9 @@ async fn tokens(bed: &Bed, numbers: &[u64]) -> Vec<String> {
     all.map(|token| token["accessor"].to_string()).collect()
 }
 
+/// By so many all is gone; mostly it takes two.
+const SWEEPS: usize = 20;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_and_then_swept_nothing_is_left() {
     let kills = depth::number("KILLS").unwrap_or(4);
@@ -326,13 +329,18 @@ async fn killed_at_any_moment_and_then_swept_nothing_is_left() {
     let mut sweeps = 0;
     let work = async {
         join_all(numbers.map(|number| processes.lane(number, kills, Chance::of(seed ^ number)))).await;
-        let sweep = async || {
+        let mut left = Vec::new();
+        while sweeps < SWEEPS {
             let (end, said) = processes.run("sweep", (Verb::Sweep, &["sweep"]), None).await;
             assert_eq!(end, End::Exit(0), "{said}");
             sweeps += 1;
-            bed.left(&numbers, &environments).await.is_empty().then_some(())
-        };
-        bed.management.eventually("an end of all of it by sweeps", sweep).await;
+            left = bed.left(&numbers, &environments).await;
+            if left.is_empty() {
+                break;
+            }
+            println!("after sweep {sweeps}: {left:?}\n{said}");
+        }
+        assert_eq!(left, Vec::<String>::new(), "after {sweeps} sweeps");
     };
     tokio::select! {
         () = watch(clusters, inside, &twice) => unreachable!("it goes on for ever"),
