@@ -24,6 +24,7 @@ use crate::{
         name_server::NameServer,
         plan::StepName,
         report::Report,
+        swept::Swept,
         yaml,
     },
     engine::{Event, Ids, Pace as Tries, Pulls, Retry},
@@ -46,7 +47,11 @@ use anyhow::{Context as _, Result, bail};
 use given::{given, images, of_event, settings};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tempfile::TempDir;
 
 /// How often the world's time goes on, and how long nothing must have happened before it leaps.
@@ -122,7 +127,11 @@ impl Stage {
         };
         let holder = Holder::PullRequest(pull.clone());
         let given = given(&settings, &pull, &head, asked)?;
-        let world = World::example(&Credentials::default(), &given).map_err(anyhow::Error::msg)?;
+        let mut world = World::example(&Credentials::default(), &given).map_err(anyhow::Error::msg)?;
+        // As a schedule has it: who waits is not told that there is none.
+        if let Value::Object(swept) = json!(Swept::new(world.now(), BTreeMap::new(), None)) {
+            world.vault.put("ephemeral-clusters/berth/sweep", swept);
+        }
         let clock = Clock::stepped(world.now());
         let served = Served::start(world).await.context("serve the embedded world on loopback")?;
         served.play(Pace::AT_ONCE);
