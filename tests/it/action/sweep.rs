@@ -191,14 +191,13 @@ fn a_long_run_that_lives_is_nobodys_to_begin_anew() {
 #[test]
 fn what_was_begun_anew_twice_in_vain_is_looked_at_by_a_person() {
     let bed = silent();
-    let ended = bed.world().github.change(REPOSITORY).unwrap().runs[&1_042].conclusion.clone();
+    let ended = bed.world().github.change(REPOSITORY).unwrap().runs[&1_042].conclusion;
     let mut last = String::new();
     for _ in 0..3 {
         let ran = acts(&bed, 99, &Event::new("schedule", json!({"schedule": "17 * * * *"})));
         assert_eq!(ran.exit, 4, "{}", ran.log);
         last = ran.log;
-        bed.world().github.change(REPOSITORY).unwrap().runs.get_mut(&1_042).unwrap().conclusion =
-            ended.clone();
+        bed.world().github.change(REPOSITORY).unwrap().runs.get_mut(&1_042).unwrap().conclusion = ended;
     }
     assert_eq!(called(&bed), [42, 42]);
     assert!(last.contains("it was begun anew 2 times, in vain: look at its job"), "{last}");
