@@ -115,15 +115,20 @@ impl Sweeper {
         };
         let has_said = claim.outcome().is_some();
         let has_ended = match (claim.job(), has_said) {
-            (_, true) => true,
-            (Some(job), false) => match calls.has_ended(job).await {
-                Some(has_ended) => has_ended,
-                None => return unconcerned("nobody can tell whether its run is over: look at it"),
-            },
-            (None, false) => return unconcerned("its run was begun by hand: look whether it is over"),
+            (_, true) => Some(true),
+            (Some(job), false) => calls.has_ended(job).await,
+            (None, false) => None,
         };
-        if !has_ended {
-            return unconcerned("its run is at it still");
+        match has_ended {
+            Some(true) => {}
+            Some(false) => return unconcerned("its run is at it still"),
+            None => {
+                let by = claim.job().map_or("who began it by hand".to_owned(), ToString::to_string);
+                let why = format!(
+                    "nobody can tell whether {by} is at it still: look there; a push or `/berth up` begins it again"
+                );
+                return Ok(Outcome::Unknown { step: None, why });
+            }
         }
         let by = claim.job().map_or("its run".to_owned(), ToString::to_string);
         let way = if claim.nudged() < NUDGES {

@@ -217,3 +217,12 @@ fn a_sweep_that_has_not_run_for_a_day_ends_red_once() {
     assert!(ran.log.contains("the last sweep before this one was 1 d 1 h ago"), "{}", ran.log);
     sweeps(&bed);
 }
+
+#[test]
+fn what_was_begun_by_hand_and_says_nothing_any_more_is_looked_at_by_a_person() {
+    let bed = silent();
+    claim(&bed, |claim| drop(claim.remove("job")));
+    let ran = acts(&bed, 99, &Event::new("schedule", json!({"schedule": "17 * * * *"})));
+    assert_eq!((ran.exit, called(&bed)), (4, vec![]), "{}", ran.log);
+    assert!(ran.log.contains("nobody can tell whether who began it by hand is at it still"), "{}", ran.log);
+}
