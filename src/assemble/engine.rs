@@ -147,15 +147,14 @@ pub fn sweeper(settings: &Settings, outside: Outside) -> Result<Sweeper> {
         let ProviderSettings::CapiK3s(of) = of;
         let (of, hosts) = ((**of).clone(), hosts_of(settings));
         let context = context(&outside.clusters, &of.cluster)?;
-        let (handing, handed) =
-            (handing_over(&outside.clusters, &of)?, handing_over(&outside.clusters, &of)?);
-        let steps =
-            steps::all(settings, Some(&of), outside.tools.clone(), outside.clusters.clone(), Some(handing));
+        let handing = handing_over(&outside.clusters, &of)?;
+        let (tools, clusters) = (outside.tools.clone(), outside.clusters.clone());
+        let steps = steps::all(settings, Some(&of), tools, clusters, Some(handing.clone()));
         let own = context.clone();
         let removal = Box::new(move |holder: &Holder, found: &[Elsewhere]| {
             let made = made(&of, own.clone(), holder, &hosts(holder)?)?;
             // Its registration lies where nobody may look, and goes with the Application.
-            let handed = handed.names(&holder.name());
+            let handed = handing.names(&holder.name());
             let was_handed_over = found.iter().any(|one| handed.contains(one));
             Ok(Removal { elsewhere: if was_handed_over { handed } else { Vec::new() }, ..made })
         });

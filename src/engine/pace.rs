@@ -98,8 +98,9 @@ impl Ids {
     /// Before a claim is made, which tells whose it is.
     pub(super) async fn settle(&self, store: &dyn Store) -> anyhow::Result<()> {
         if self.installation.get().is_none() {
+            let name = || Ok(self.process.get(..8).unwrap_or(&self.process).parse()?);
             // Whoever else has asked meanwhile was told the same.
-            let _ = self.installation.set(Some(installation::named(store).await?));
+            let _ = self.installation.set(Some(installation::named(store, name).await?));
         }
         Ok(())
     }

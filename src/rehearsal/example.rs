@@ -8,6 +8,7 @@ use super::{
     Server, World,
     github::{Grant as Token, Opening},
     kv::Grant,
+    play::Playing,
     players::{
         Pace, Player,
         argo_cd::ArgoCd,
@@ -193,10 +194,10 @@ impl World {
 
     /// Before all others: what it does must be there when they look.
     pub fn begin_with(&mut self, saboteur: Saboteur) {
-        self.players.insert(0, (Server::Environment, Arc::new(saboteur)));
+        self.players.insert(0, Playing::new(Server::Environment, Arc::new(saboteur)));
     }
 
     fn leave(&mut self, player: &str) {
-        self.players.retain(|(_, one)| one.name() != player);
+        self.players.retain(|one| one.name() != player);
     }
 }

@@ -30,7 +30,7 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// When every world begins: 2026-01-01T00:00:00Z.
@@ -161,7 +161,7 @@ pub struct World {
     /// No app answers.
     is_app_down: bool,
     /// Who plays, and on which API server.
-    players: Vec<(Server, Arc<dyn players::Player>)>,
+    players: Vec<play::Playing>,
     refused: Vec<String>,
     /// When the first of them wants to look again.
     due: Option<Timestamp>,

@@ -7,13 +7,39 @@
 use super::{
     Server, World,
     kubernetes::ApiServer,
-    players::{Change, Objects, Player, Target},
+    players::{Change, Kind, Objects, Player, Target},
 };
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// More rounds than any reaction takes; each round moves all environments by one step.
 const ROUNDS: usize = 500;
+
+/// Who plays.
+#[derive(Clone)]
+pub(super) struct Playing {
+    on: Server,
+    player: Arc<dyn Player>,
+    /// What it watches, as kubectl writes it.
+    resources: Vec<String>,
+    /// The last changes, of objects and of records, that it has reacted to: as long as there are no others it has nothing
+    /// to do. None: it has to look.
+    seen: Option<(u64, u64)>,
+    /// When it wants to look all the same.
+    again: Option<Timestamp>,
+}
+
+impl Playing {
+    pub(super) fn new(on: Server, player: Arc<dyn Player>) -> Self {
+        let resources = player.watches().iter().map(Kind::resource).collect();
+        Self { on, player, resources, seen: None, again: None }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.player.name()
+    }
+}
 
 impl World {
     /// Lets this player play on the management cluster from now on, its webhooks included.
@@ -31,7 +57,7 @@ impl World {
         for (kind, webhook) in player.webhooks() {
             self.cluster_mut(on).add_webhook(&kind.resource(), *webhook);
         }
-        self.players.push((on, player));
+        self.players.push(Playing::new(on, player));
     }
 
     /// What players wanted and could not do, each once: lost races excepted, there should be nothing.
@@ -44,13 +70,13 @@ impl World {
     pub fn rest(&mut self) {
         let mut restless = vec![];
         for _ in 0..ROUNDS {
-            self.due = None;
             restless.clear();
-            for (on, player) in self.players.clone() {
-                if self.look(on, &*player) {
-                    restless.push(player.name());
+            for at in 0..self.players.len() {
+                if self.look(at) {
+                    restless.push(self.players[at].name());
                 }
             }
+            self.due = self.players.iter().filter_map(|playing| playing.again).min();
             if restless.is_empty() {
                 return;
             }
@@ -58,34 +84,38 @@ impl World {
         self.refuse(format!("after {ROUNDS} rounds there is no rest for {}", restless.join(", ")));
     }
 
-    /// One look of a player that sees all of what it watches. Whether it changed anything.
-    fn look(&mut self, on: Server, player: &dyn Player) -> bool {
-        if on == Server::Environment && !self.has_machine() {
+    /// One look of a player that sees all of what it watches, if there is anything new to see. Whether it changed anything.
+    fn look(&mut self, at: usize) -> bool {
+        let Playing { on, player, resources, seen, again } = &self.players[at];
+        let (on, who, server) = (*on, player.name(), self.cluster(*on));
+        let there_is = Some((server.last_change(resources), self.zone.changes()));
+        if *seen == there_is && again.is_none_or(|again| again > self.now) {
             return false;
         }
-        let (who, kinds) = (player.name(), player.watches());
-        let server = self.cluster(on);
-        if !kinds.iter().all(|kind| server.resource(&kind.api_version(), kind.kind).is_some()) {
+        let is_served = |kind: &Kind| server.resource(&kind.api_version(), kind.kind).is_some();
+        if on == Server::Environment && !self.has_machine() || !player.watches().iter().all(is_served) {
+            (self.players[at].seen, self.players[at].again) = (None, None);
             return false;
         }
-        let resources: Vec<String> = kinds.iter().map(|kind| kind.resource()).collect();
         let objects = resources.iter().flat_map(|resource| server.all(resource)).map(|(_, _, object)| object);
         let reaction = player.react(&Objects::new(objects, self.zone.records()), self.now);
-        match reaction.again {
-            Some(again) if again <= self.now => {
-                self.refuse(format!("{who} would look again at {again}, which is past"))
-            }
-            again => self.due = [self.due, again].into_iter().flatten().min(),
+        let again = reaction.again.filter(|again| *again > self.now);
+        if let Some(past) = reaction.again.xor(again) {
+            self.refuse(format!("{who} would look again at {past}, which is past"));
         }
-        let mut moved = false;
+        let (mut moved, mut done) = (false, true);
         for change in reaction.changes {
-            match self.carry_out(on, who, &change) {
-                Ok(did) => moved |= did,
-                Err(why) => self.refuse(format!("{who}: {why}: {change:?}")),
-            }
+            let did = self.carry_out(on, who, &change).unwrap_or_else(|why| {
+                self.refuse(format!("{who}: {why}: {change:?}"));
+                false
+            });
+            moved |= did;
+            done &= did;
         }
         self.kubernetes.settle();
         self.environment.settle();
+        // What could not be done is tried again at the next look of all.
+        (self.players[at].seen, self.players[at].again) = (there_is.filter(|_| done), again);
         moved
     }
 

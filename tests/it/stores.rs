@@ -8,7 +8,10 @@ use crate::{
 };
 use async_trait::async_trait;
 use berth::{
-    documents::{Document, Key, Store, Version},
+    documents::{
+        Document, Key, Store, Version,
+        installation::{installation, named},
+    },
     domain::names::EnvironmentName,
     rehearsal::{Request, gate::Verdict},
     stores::file::FileStore,
@@ -168,4 +171,19 @@ async fn the_file_store_leaves_nothing_behind_but_its_documents() {
     assert_eq!(within(file.path().join("env")), BTreeSet::from(["claim.json".to_owned()]));
     store.remove(&claim("env"), &version).await.unwrap();
     assert_eq!(within(file.path().join("env")), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn of_all_who_claim_first_one_names_the_installation_and_all_are_told_the_same() {
+    let file = File::fresh().await;
+    assert_eq!(installation(&*file.store("nobody")).await.unwrap(), None);
+    let each = (0..8).map(|at| {
+        let store = file.store(&format!("r{at}"));
+        async move { named(&*store, || Ok(format!("{at:08x}").parse()?)).await.unwrap() }
+    });
+    let told: BTreeSet<_> = futures::future::join_all(each).await.into_iter().collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(installation(&*file.store("later")).await.unwrap().as_ref(), told.first());
+    let later = named(&*file.store("later"), || panic!("it has a name")).await.unwrap();
+    assert_eq!(Some(&later), told.first());
 }

@@ -42,7 +42,13 @@ impl Run<'_> {
                     }
                     return Ok(None);
                 }
-                Holding::Superseded => return Ok(Some(Outcome::Superseded)),
+                Holding::Superseded => {
+                    // Who has superseded it did not free anything, and calls nobody.
+                    if freed == Some(true) {
+                        self.hand_over(&in_use).await;
+                    }
+                    return Ok(Some(Outcome::Superseded));
+                }
                 Holding::Full(why) => why,
             };
             if let Some(place) = self.fence.claim().place().filter(|_| freed.is_none()) {

@@ -27,6 +27,8 @@ pub struct Zone {
     pub negative_ttl: u32,
     /// By name and type. A record of type `NS` hands what lies below its name to other servers.
     records: Vec<Record>,
+    /// How often they were changed.
+    changes: u64,
 }
 
 impl Default for Zone {
@@ -37,6 +39,7 @@ impl Default for Zone {
             servers: vec![(format!("ns.{apex}"), Ipv4Addr::LOCALHOST.into())],
             negative_ttl: 300,
             records: vec![],
+            changes: 0,
         }
     }
 }
@@ -60,13 +63,20 @@ impl Zone {
             Ok(at) => self.records[at] = record,
             Err(at) => self.records.insert(at, record),
         }
+        self.changes += 1;
         true
     }
 
     /// Takes the record of this name and type away. Whether it was there.
     pub fn withdraw(&mut self, record: &Record) -> bool {
-        let place = self.place(record);
-        place.map(|at| self.records.remove(at)).is_ok()
+        let Ok(at) = self.place(record) else { return false };
+        self.records.remove(at);
+        self.changes += 1;
+        true
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     fn place(&self, record: &Record) -> Result<usize, usize> {

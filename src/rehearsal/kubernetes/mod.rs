@@ -78,6 +78,8 @@ pub struct ApiServer {
     kinds: Kinds,
     /// The version of the last change, whatever it changed.
     version: u64,
+    /// And of the last one to any object of a resource.
+    changed: BTreeMap<String, u64>,
     history: History,
     /// The version up to which everything the cluster does by itself has been done.
     settled: u64,
@@ -100,6 +102,7 @@ impl Default for ApiServer {
             objects: BTreeMap::new(),
             kinds: Kinds::default(),
             version: 0,
+            changed: BTreeMap::new(),
             history: History::default(),
             settled: 0,
             pages: BTreeMap::new(),
@@ -228,6 +231,7 @@ impl ApiServer {
         }
         let object = Arc::new(object);
         let before = self.objects.insert(key.clone(), object.clone());
+        self.has_changed(&key.resource);
         self.history.add(self.version, key, before, Some(object.clone()));
         object
     }
@@ -235,11 +239,25 @@ impl ApiServer {
     fn erase(&mut self, key: &Key) -> Option<Arc<Value>> {
         let gone = self.objects.remove(key)?;
         self.version += 1;
+        self.has_changed(&key.resource);
         if key.resource == DEFINITIONS {
             self.kinds.forget(&key.name);
         }
         self.history.add(self.version, key.clone(), Some(gone.clone()), None);
         Some(gone)
+    }
+
+    fn has_changed(&mut self, resource: &str) {
+        match self.changed.get_mut(resource) {
+            Some(version) => *version = self.version,
+            None => drop(self.changed.insert(resource.to_owned(), self.version)),
+        }
+    }
+
+    /// The version of the last change to any object of these resources, or to what is served.
+    pub(super) fn last_change<'a>(&self, resources: impl IntoIterator<Item = &'a String>) -> u64 {
+        let of = |resource: &str| self.changed.get(resource).copied().unwrap_or(0);
+        resources.into_iter().map(|resource| of(resource)).fold(of(DEFINITIONS), u64::max)
     }
 
     /// What an object gets once, when it comes to be.

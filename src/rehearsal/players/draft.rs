@@ -88,20 +88,16 @@ impl<'a> Draft<'a> {
 
     /// The patch, if there is anything to change: of the object first, of its status at the next look.
     pub(super) fn end(self) -> Option<Change> {
-        let status = |object: &Value| object.get("status").cloned().unwrap_or(Value::Null);
-        let without = |object: &Value| {
-            let mut object = object.clone();
-            if let Some(fields) = object.as_object_mut() {
-                fields.remove("status");
-            }
-            object
-        };
+        let mut patch = difference(self.seen, &self.wanted)?;
+        let status = patch.as_object_mut().and_then(|fields| fields.remove("status"));
+        let is_all = patch.as_object().is_some_and(Map::is_empty);
         let target = target(self.kind, self.seen);
-        if let Some(patch) = difference(&without(self.seen), &without(&self.wanted)) {
-            return Some(Change::Merge(target, self.versioned(patch)));
+        match status {
+            Some(status) if is_all => {
+                Some(Change::MergeStatus(target, self.versioned(json!({ "status": status }))))
+            }
+            _ => Some(Change::Merge(target, self.versioned(patch))),
         }
-        let patch = difference(&status(self.seen), &status(&self.wanted))?;
-        Some(Change::MergeStatus(target, self.versioned(json!({ "status": patch }))))
     }
 
     /// The patch of a kind whose status is no place of its own: both at once.

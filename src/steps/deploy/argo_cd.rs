@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Where Argo CD runs.
+#[derive(Clone)]
 pub struct HandOver {
     /// The ways into clusters.
     pub clusters: Arc<Clusters>,

@@ -457,7 +457,11 @@ impl Bed {
                 {
                     let at = format!("{}/data/{ROOT}/{path}", self.mount);
                     let read = self.vault.root(Method::GET, &at, Value::Null).await;
-                    found.push((path, read["data"]["data"].clone()));
+                    let document = &read["data"]["data"];
+                    // Who was killed before it could delete that version has removed it all the same: nothing is in it.
+                    if *document != json!({"_gone": true}) {
+                        found.push((path, document.clone()));
+                    }
                 }
             }
         }

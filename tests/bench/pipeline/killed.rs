@@ -204,23 +204,23 @@ impl<'a> Processes<'a> {
                 5 => (Verb::Down, &down),
                 _ => (Verb::Sweep, &["sweep"]),
             };
-            let mut world = self.bed.served.lock();
-            let github = &mut world.github;
-            match (what.0, is_open) {
-                (Verb::Up, false) => github.reopen(&self.bed.repository, number, "ada").unwrap(),
-                (Verb::Up, true) if draw == 0 => {
-                    let commit = format!("{:040x}", chance.below(u64::MAX));
-                    github.push(&self.bed.repository, number, "ada", &commit).unwrap();
+            {
+                let github = &mut self.bed.served.lock().github;
+                match (what.0, is_open) {
+                    (Verb::Up, false) => github.reopen(&self.bed.repository, number, "ada").unwrap(),
+                    (Verb::Up, true) if draw == 0 => {
+                        let commit = format!("{:040x}", chance.below(u64::MAX));
+                        github.push(&self.bed.repository, number, "ada", &commit).unwrap();
+                    }
+                    (Verb::Sweep, true) => github.close(&self.bed.repository, number, "ada").unwrap(),
+                    _ => {}
                 }
-                (Verb::Sweep, true) => github.close(&self.bed.repository, number, "ada").unwrap(),
-                _ => {}
             }
             is_open = match what.0 {
                 Verb::Up => true,
                 Verb::Sweep => false,
                 Verb::Down => is_open,
             };
-            drop(world);
             let after = self.moment(what.0, &mut chance);
             let (end, said) = self.run(&lane, what, Some(after)).await;
             // Another's sweep may have met the same claim.

@@ -336,11 +336,40 @@ fn whoever_finds_the_pool_full_frees_what_has_cooled_and_tells_nobody_of_another
         "{}",
         comment_on(&bed, 43)
     );
-    let path = "ephemeral-clusters/pr-shop-42/claim";
-    let mut claim = bed.world().vault.document(path).unwrap().clone();
-    claim["state"]["until"] = json!(Clock::system().now() - SignedDuration::from_secs(1));
-    bed.world().vault.put(path, claim);
+    has_cooled(&bed);
     let ran = acts(&bed, 43, &opened);
     assert_eq!((ran.exit, ran.output("outcome")), (0, "ready"), "{}", ran.log);
     assert_eq!((bed.document("pr-shop-42/claim"), bed.comment()), (None, told));
+}
+
+/// What the first has had, as if its time were over.
+fn has_cooled(bed: &Bed) {
+    let path = "ephemeral-clusters/pr-shop-42/claim";
+    let mut world = bed.world();
+    let mut claim = world.vault.document(path).unwrap().clone();
+    claim["state"]["until"] = json!(Clock::system().now() - SignedDuration::from_secs(1));
+    world.vault.put(path, claim);
+}
+
+#[test]
+fn who_has_freed_what_had_cooled_and_is_superseded_before_it_takes_it_calls_the_first_in_line() {
+    let bed = narrow();
+    mend(&bed, "reuse-after: 0s", "reuse-after: 10m");
+    acts(&bed, 42, &bed.opened());
+    bed.closed();
+    assert_eq!(down(&bed).output("outcome"), "removed");
+    assert_eq!(acts(&bed, 43, &another(&bed, 'c')).output("outcome"), "queued");
+    has_cooled(&bed);
+    let (mut has_freed, mut is_gone) = (false, false);
+    bed.served.gate.rule(move |request| {
+        let is_of = |end: &str| request.server == Server::Vault && request.path.join("/").ends_with(end);
+        has_freed |= request.mutates() && is_of("/ip-allocations");
+        if has_freed && !is_gone && request.method == "GET" && is_of("/pr-shop-44/claim") {
+            is_gone = true;
+            return Verdict::json(404, &json!({"errors": []}));
+        }
+        Verdict::Pass
+    });
+    let ran = acts(&bed, 44, &another(&bed, 'd'));
+    assert_eq!((ran.output("outcome"), called(&bed)), ("superseded", vec![43]), "{}", ran.log);
 }

@@ -70,6 +70,9 @@ impl Run {
                     Holding::Full(_) if self.spec.line.is_some() => {
                         self.finds_no_room(Held::of(&fence), looked)
                     }
+                    Holding::Superseded if looked.freed == Some(true) => {
+                        Ok(Stage::HandOver(Box::new(ended("Superseded")?)))
+                    }
                     other => ended(&format!("{other:?}")),
                 }
             }

@@ -63,6 +63,10 @@ fn killed_at_any_request_of_a_down_the_world_ends_as_if_it_had_not_been() {
 #[test]
 fn killed_at_any_request_after_a_reopening_the_world_ends_as_if_it_had_not_been() {
     killed_in(Act::Reopened);
+}
+
+#[test]
+fn killed_at_any_request_after_a_reopening_while_it_cools_the_world_ends_as_if_it_had_not_been() {
     killed_in(Act::Revived);
 }
 

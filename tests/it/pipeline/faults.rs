@@ -152,6 +152,10 @@ fn no_fault_at_any_request_of_a_down_does_harm_or_lasts() {
 #[test]
 fn no_fault_at_any_request_after_a_reopening_does_harm_or_lasts() {
     faulted_in(Act::Reopened);
+}
+
+#[test]
+fn no_fault_at_any_request_after_a_reopening_while_it_cools_does_harm_or_lasts() {
     faulted_in(Act::Revived);
 }
 
