@@ -59,7 +59,7 @@ pub struct Claim {
     /// It goes although its pull request is open: a filter, or an approval that was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     left_out: bool,
-    /// How often somebody was called to bring it up, since it was taken last.
+    /// How often somebody was called to bring it up, since anybody has told how it went.
     #[serde(default, skip_serializing_if = "is_zero")]
     nudged: u8,
     /// Which taking was to bring it up last.
@@ -203,7 +203,11 @@ impl Claim {
             |told: &&Reported| told.head == self.head && self.brought_by.is_none_or(|by| told.by >= by);
         self.reported.as_ref().filter(is_of_now)
     }
-    /// How often somebody was called to bring it up.
+    /// Whether it waits, its turn came, somebody was told so, and nobody came.
+    pub fn has_not_come(&self) -> bool {
+        matches!(self.state, State::Waiting { called: Some(_), in_vain: false, .. })
+    }
+    /// How often somebody was called to bring it up, since anybody has told how it went.
     pub fn nudged(&self) -> u8 {
         self.nudged
     }
@@ -254,7 +258,7 @@ impl Claim {
 
     /// The same claim in the hands of another taking: the next generation, an id of its own.
     pub fn taken(&self, run: RunId, now: Timestamp) -> Self {
-        Self { run, generation: self.generation.next(), taken: now, nudged: 0, ..self.clone() }
+        Self { run, generation: self.generation.next(), taken: now, ..self.clone() }
     }
     /// By this job, or by none.
     pub fn by(self, job: Option<Job>) -> Self {
@@ -271,7 +275,8 @@ impl Claim {
     }
     /// Wanting this commit.
     pub fn wanting(self, head: Option<HeadSha>) -> Self {
-        Self { head, ..self }
+        let nudged = if head == self.head { self.nudged } else { 0 };
+        Self { head, nudged, ..self }
     }
     /// With a later end of life, or an earlier one.
     pub fn expiring(self, expires: Timestamp) -> Self {
@@ -322,7 +327,7 @@ impl Claim {
     }
     /// Asked for by hand.
     pub fn asked_for(self) -> Self {
-        Self { by_hand: true, ..self }
+        Self { by_hand: true, nudged: 0, ..self }
     }
     /// This very taking brings it up.
     pub fn brought_up(self) -> Self {
@@ -330,6 +335,6 @@ impl Claim {
     }
     /// Having told people.
     pub fn reporting(self, reported: Reported) -> Self {
-        Self { reported: Some(reported), ..self }
+        Self { reported: Some(reported), nudged: 0, ..self }
     }
 }

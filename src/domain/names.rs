@@ -123,6 +123,10 @@ word!(
     is_label
 );
 impl ClaimUid {
+    /// Whose claim bears it; of a claim from before there were installations nobody can tell.
+    pub fn installation(&self) -> Option<Installation> {
+        self.as_ref().split_once('-')?.0.parse().ok()
+    }
     /// Whether a claim of this installation bears it.
     pub fn is_of(&self, installation: &Installation) -> bool {
         self.as_ref().strip_prefix(installation.as_ref()).is_some_and(|rest| rest.starts_with('-'))

@@ -3,11 +3,14 @@
 //! Must never: fail the run that calls; call anybody whose call was not noted on their claim before.
 
 use crate::{
-    clients::github::{Again, GitHub},
+    clients::{
+        Failure,
+        github::{Again, GitHub},
+    },
     domain::{
         claim::{Claim, Job, Wish},
         dispatch,
-        holder::Holder,
+        holder::{Holder, PullRequest},
     },
 };
 use async_trait::async_trait;
@@ -73,9 +76,23 @@ pub struct Called {
 /// By jobs and events of GitHub.
 pub struct OnGitHub(pub GitHub);
 
+impl OnGitHub {
+    async fn send(&self, claim: &Claim, pull: &PullRequest) -> Result<(), Failure> {
+        let repo = claim.job().map_or(&pull.repo, |Job { repo, .. }| repo);
+        self.0.dispatch(repo, dispatch::TYPED[0], &dispatch::payload(pull, Wish::Up)).await
+    }
+}
+
 #[async_trait(?Send)]
 impl Calls for OnGitHub {
     async fn call(&self, claim: &Claim) -> Way {
+        // Its job may be of an older commit, which brings nothing up any more; an event is of none.
+        if claim.has_not_come()
+            && let Holder::PullRequest(pull) = claim.holder()
+            && self.send(claim, pull).await.is_ok()
+        {
+            return Way::Dispatched;
+        }
         let kept = match claim.job() {
             Some(job) => match self.0.run_again(job).await {
                 Ok(Again::Begun) => return Way::Again,
@@ -87,9 +104,7 @@ impl Calls for OnGitHub {
             None => "no job is known that could be run once more".to_owned(),
         };
         let Holder::PullRequest(pull) = claim.holder() else { return Way::Nobody(kept) };
-        let repo = claim.job().map_or(&pull.repo, |Job { repo, .. }| repo);
-        let payload = dispatch::payload(pull, Wish::Up);
-        match self.0.dispatch(repo, dispatch::TYPED[0], &payload).await {
+        match self.send(claim, pull).await {
             Ok(()) => Way::Dispatched,
             Err(failure) => Way::Nobody(format!("{kept}; {failure}")),
         }

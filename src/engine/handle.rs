@@ -221,8 +221,12 @@ impl Engine {
             match (Run { engine: self, telling, fence, merge, quiet }).go(then).await? {
                 Some(outcome) => {
                     // The sweep calls for all that it has freed at once.
-                    let is_gone =
-                        matches!(outcome, Outcome::Removed { free_at: None } | Outcome::PoolFull { .. });
+                    let is_gone = matches!(
+                        outcome,
+                        Outcome::Removed { free_at: None }
+                            | Outcome::PoolFull { .. }
+                            | Outcome::Refused { .. }
+                    );
                     if is_gone && event.occasion != Occasion::Sweep {
                         let in_use = async || self.in_use(&removal).await;
                         self.hand_over(&event.holder, in_use, telling).await;

@@ -54,11 +54,10 @@ impl Run<'_> {
             Then::Rest(why) => return Ok(Some(rests(why))),
             Then::Up => {
                 let outcome = self.up().await?;
+                let is_in_line = matches!(self.fence.claim().state(), State::Waiting { .. });
                 return match outcome {
-                    Outcome::PoolFull { why }
-                        if matches!(self.fence.claim().state(), State::Waiting { .. }) =>
-                    {
-                        self.leaves_the_line(why).await.map(Some)
+                    Outcome::PoolFull { .. } | Outcome::Refused { .. } if is_in_line => {
+                        self.leaves_the_line(outcome).await.map(Some)
                     }
                     outcome => Ok(Some(outcome)),
                 };

@@ -105,9 +105,9 @@ impl Step for Deploy {
         argo_cd::is_undone(&self.clusters, cx).await
     }
 
-    async fn traces(&self, _: &Field<'_>) -> Result<Vec<Trace>> {
+    async fn traces(&self, field: &Field<'_>) -> Result<Vec<Trace>> {
         match &self.hand_over {
-            Some(hand_over) => hand_over.traces().await,
+            Some(hand_over) => hand_over.traces(field).await,
             None => Ok(Vec::new()),
         }
     }

@@ -24,6 +24,8 @@ pub struct Field<'a> {
     pub store: &'a dyn Store,
     /// Of whom there are documents, and no claim.
     pub unclaimed: &'a BTreeSet<EnvironmentName>,
+    /// Whether any claim says that something of it stands in another cluster than its own.
+    pub hands_over: bool,
 }
 
 impl Field<'_> {

@@ -260,7 +260,7 @@ fn a_transition_keeps_the_hands_the_life_and_what_removal_needs() {
     let closed = held.clone().closed(at(1)).unwrap();
     for claim in [held, closed, draining, cooling, freeing, revived] {
         let (mut before, mut after) = (json_of(&waiting), json_of(&claim));
-        for own in ["state", "leaving"] {
+        for own in ["state", "leaving", "brought-by"] {
             (before[own], after[own]) = (Value::Null, Value::Null);
         }
         assert_eq!(before, after);
@@ -303,18 +303,62 @@ fn what_was_drained_without_addresses_waits_for_some_when_it_is_taken_back() {
     }
 }
 
-#[test]
-fn a_carried_wish_makes_a_new_life_of_the_same_taking() {
-    let told = Reported {
-        outcome: "removed".to_owned(),
-        by: Generation::FIRST,
-        head: None,
+fn told(outcome: &str, claim: &Claim) -> Reported {
+    Reported {
+        outcome: outcome.to_owned(),
+        by: claim.generation(),
+        head: claim.head().cloned(),
         at: at(4),
         tests: None,
         counted: None,
         took: 192,
         phases: vec![Told { step: "cluster".to_owned(), millis: 124_000, detail: "k3s".to_owned() }],
-    };
+    }
+}
+
+#[test]
+fn what_was_told_of_it_before_it_was_removed_is_not_told_of_what_is_taken_back() {
+    for outcome in ["ready", "tests-failed", "failed"] {
+        let [_, held, ..] = in_each_state("acme/shop#42");
+        let held = held.brought_up();
+        let stands = held.clone().reporting(told(outcome, &held));
+        assert!(stands.outcome().is_some());
+        // Taken by a run that has it go, and its addresses with it.
+        let drained = stands.taken(run("run-2"), at(5)).draining(at(5)).unwrap();
+        for gone in [drained.clone(), drained.cooling(at(6)).unwrap()] {
+            let back = gone.revived(at(6)).unwrap();
+            assert_eq!((back.outcome(), back.addresses()), (None, Some(pair())), "{outcome}");
+        }
+    }
+}
+
+#[test]
+fn that_it_waited_is_not_how_its_coming_up_went() {
+    let claim = first("acme/shop#42").brought_up();
+    let waits = claim.clone().reporting(told("queued", &claim));
+    assert!(waits.has_ended());
+    let held = waits.clone().held(Some(pair())).unwrap();
+    assert_eq!((held.has_ended(), held.outcome()), (false, None), "that same run goes on");
+    let next = waits.taken(run("run-2"), at(5)).held(Some(pair())).unwrap();
+    assert_eq!(next.reported().map(|told| told.outcome.as_str()), Some("queued"), "that run is over");
+}
+
+#[test]
+fn how_often_it_was_begun_anew_is_counted_until_somebody_tells_how_it_went_or_it_is_asked_for() {
+    let [_, held, ..] = in_each_state("acme/shop#42");
+    let nudged = held.nudging().taken(run("run-2"), at(5)).nudging().taken(run("run-3"), at(6));
+    assert_eq!(nudged.nudged(), 2, "a job that begins and dies has told nothing");
+    let head = nudged.head().cloned();
+    assert_eq!(nudged.clone().wanting(head).nudged(), 2);
+    let other = "b".repeat(40).parse().unwrap();
+    assert_eq!(nudged.clone().wanting(Some(other)).nudged(), 0);
+    assert_eq!(nudged.clone().asked_for().nudged(), 0);
+    assert_eq!(nudged.clone().reporting(told("failed", &nudged)).nudged(), 0);
+}
+
+#[test]
+fn a_carried_wish_makes_a_new_life_of_the_same_taking() {
+    let told = Reported { head: None, ..told("removed", &first("acme/shop#42")) };
     let [.., freeing] = in_each_state("acme/shop#42");
     let freed =
         freeing.taken(run("run-2"), at(6)).taken(run("run-3"), at(7)).reporting(told).wishing(Wish::Up);

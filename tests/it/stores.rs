@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends there, and the line is told")]
 
 use crate::{
-    bed::{Bed, NAMESPACE, ROOT, name},
+    bed::{Bed, NAMESPACE, ROOT, document, name},
     contract::{Lost, UnderTest, claim, create, is_conflict, says},
 };
 use async_trait::async_trait;
@@ -186,4 +186,14 @@ async fn of_all_who_claim_first_one_names_the_installation_and_all_are_told_the_
     assert_eq!(installation(&*file.store("later")).await.unwrap().as_ref(), told.first());
     let later = named(&*file.store("later"), || panic!("it has a name")).await.unwrap();
     assert_eq!(Some(&later), told.first());
+}
+
+#[tokio::test]
+async fn an_installation_whose_name_was_lost_is_called_what_its_claims_bear() {
+    let file = File::fresh().await;
+    let store = file.store("a");
+    create(&*store, &claim("env"), &document(json!({"uid": "0a1b2c3d-5e6f-1"}))).await;
+    let named = named(&*store, || panic!("a claim bears its name")).await.unwrap();
+    assert_eq!(named.as_ref(), "0a1b2c3d");
+    assert_eq!(installation(&*store).await.unwrap(), Some(named));
 }

@@ -74,10 +74,13 @@ impl Claim {
             _ => self,
         }
     }
-    /// waiting -> held. `None`: a provider that needs no addresses.
+    /// waiting -> held. `None`: a provider that needs no addresses. That this taking has told of its waiting is over.
     pub fn held(self, addresses: Option<Block>) -> Result<Self, Illegal> {
         match self.state {
-            State::Waiting { .. } => Ok(self.to(State::Held { addresses, closed_at: None })),
+            State::Waiting { .. } => {
+                let reported = self.reported.clone().filter(|reported| reported.by != self.generation);
+                Ok(Self { reported, ..self }.to(State::Held { addresses, closed_at: None }))
+            }
             _ => Err(self.illegal("held", "only what waits is given addresses")),
         }
     }
@@ -122,12 +125,13 @@ impl Claim {
         }
     }
     /// draining or cooling -> held with the same addresses (waiting, if it knows of none), once everything was seen
-    /// absent: nobody else has had the addresses, so its own holder need not wait for them to cool.
+    /// absent: nobody else has had the addresses, so its own holder need not wait for them to cool. What was told of it
+    /// before is told of what is gone.
     pub fn revived(self, now: Timestamp) -> Result<Self, Illegal> {
         match self.state {
             State::Draining { addresses, .. } | State::Cooling { addresses, .. } => {
-                let (gone, leaving) = (Vec::new(), Leaving::default());
-                Ok(Self { gone, leaving, ..self }.to(match addresses {
+                let (gone, leaving, brought_by) = (Vec::new(), Leaving::default(), Some(self.generation));
+                Ok(Self { gone, leaving, brought_by, nudged: 0, ..self }.to(match addresses {
                     Some(_) => State::Held { addresses, closed_at: None },
                     None => State::waiting(now),
                 }))

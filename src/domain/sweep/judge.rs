@@ -170,15 +170,14 @@ impl<'a> Judge<'a> {
             && self.found.looked.contains(&(claim.removal().provider, claim.removal().context.clone()))
             && traces.iter().all(|trace| trace.object.is_none())
             && reported.at < self.found.began
-            && reported.outcome == "ready"
+            && reported.stood()
         {
             let (name, seen) = (claim.name(), BTreeSet::from([format!("nothing of {}", claim.uid())]));
             return match self.agrees(&name, seen) {
                 Some(_) => say(Action::Start, "nothing of it is there any more, and it is wanted".to_owned()),
                 None => say(
                     Action::Mark,
-                    "nothing of it is there, and it was ready; it is started anew if that stays so"
-                        .to_owned(),
+                    "nothing of it is there, and it stood; it is started anew if that stays so".to_owned(),
                 ),
             };
         }
@@ -204,6 +203,11 @@ impl<'a> Judge<'a> {
         if holders.len() > 1 || !traces.iter().all(is_named) {
             let why = "its marks contradict each other: left alone".to_owned();
             return line(Action::Report, what, why, On::Nothing);
+        }
+        // What goes, goes by its names, which are theirs as well.
+        if self.found.others.contains(name) {
+            let why = "ours, and no claim says whose; another installation has an environment of that name: left alone";
+            return line(Action::Report, what, why.to_owned(), On::Nothing);
         }
         let holder = traces.iter().find_map(|trace| trace.holder.clone());
         let holder = holder.unwrap_or_else(|| Holder::Named(name.clone()));

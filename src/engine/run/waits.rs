@@ -7,7 +7,6 @@ use crate::{
     documents::claims::Check,
     domain::{
         claim::Wish,
-        queue::Full,
         report::{Outcome, Status},
         scope::Scope,
     },
@@ -97,8 +96,8 @@ impl Run<'_> {
         self.engine.hand_over(self.fence.claim().holder(), in_use, self.telling).await;
     }
 
-    /// waiting -> gone: who shall not wait takes no place in the line. Nothing of it was made.
-    pub(super) async fn leaves_the_line(mut self, why: Full) -> Result<Outcome> {
+    /// waiting -> gone: who shall not wait, or may not be brought up, takes no place in the line. Nothing of it was made.
+    pub(super) async fn leaves_the_line(mut self, because: Outcome) -> Result<Outcome> {
         let draining = self.fence.claim().clone().wishing(Wish::Down).draining(self.now())?;
         let claims = &self.engine.protocol.pools.claims;
         if claims.advance(&mut self.fence, draining).await? == Check::Superseded {
@@ -106,10 +105,10 @@ impl Run<'_> {
         }
         match self.removed(&Board::default()).await? {
             Removed::Superseded => Ok(Outcome::Superseded),
-            Removed::UpAgain => Ok(Outcome::PoolFull { why }),
+            Removed::UpAgain => Ok(because),
             Removed::Cooling(_) => {
                 self.free().await?;
-                Ok(Outcome::PoolFull { why })
+                Ok(because)
             }
         }
     }

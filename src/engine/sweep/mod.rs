@@ -150,7 +150,7 @@ impl Sweeper {
             let (kept, all) = (swept.marks.len(), sweep.plan.marks.len());
             tracing::warn!("of {all} marks a document holds {kept}; the others come once these are gone");
         }
-        self.leave(&swept).await?;
+        self.leave(&swept, |_| true).await?;
         // What is free now waits for nothing that goes slowly.
         self.call_next(&mut sweep, async || self.in_use().await).await;
         sweep.ended = self.act(&sweep.plan, stop.clone()).await;
@@ -166,7 +166,9 @@ impl Sweeper {
         }
         let stuck = self.stuck(&sweep, &claims, now);
         if stuck != known {
-            self.leave(&swept.meeting(stuck)).await?;
+            // A later sweep has seen more.
+            let is_ours = |left: Option<&Swept>| left.is_some_and(|left| left.at == now);
+            self.leave(&swept.meeting(stuck), is_ours).await?;
         }
         Ok(sweep)
     }
@@ -202,8 +204,8 @@ impl Sweeper {
         stuck.collect()
     }
 
-    /// For the next sweep, and for those who wait. Of two at once, the later one counts.
-    async fn leave(&self, swept: &Swept) -> Result<()> {
+    /// For the next sweep, and for those who wait, over what may be written over. Of two at once, the later one counts.
+    async fn leave(&self, swept: &Swept, over: impl Fn(Option<&Swept>) -> bool) -> Result<()> {
         let Ok(Value::Object(document)) = serde_json::to_value(swept) else {
             unreachable!("a struct of plain data serialises to an object")
         };
@@ -211,7 +213,9 @@ impl Sweeper {
         let what = store.place(&Key::Sweep);
         let attempt = async || {
             let read = store.read(&Key::Sweep).await?;
-            known(read.document(), &what)?;
+            if !over(known(read.document(), &what)?.as_ref()) {
+                return Ok(Some(()));
+            }
             match write_surely(store, &Key::Sweep, &document, read.version()).await {
                 Ok(_) => Ok(Some(())),
                 Err(NotWritten::Conflict) => Ok(None),

@@ -51,7 +51,7 @@ impl Sweeper {
         let unclaimed = &names - &claimed;
         let (mut traces, mut looked, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         for ground in &self.grounds {
-            match self.traces(ground, &unclaimed).await {
+            match self.traces(ground, &unclaimed, &claims).await {
                 Ok(found) => {
                     traces.extend(found);
                     looked.push((ground.provider, ground.context.clone()));
@@ -73,7 +73,8 @@ impl Sweeper {
         }
         let mut known = BTreeSet::new();
         traces.retain(|trace: &Trace| known.insert((trace.what.clone(), trace.id.clone())));
-        let installation = engine.patiently(async || installation(store).await).await?;
+        let named = engine.patiently(async || installation(store).await).await?;
+        let installation = named.or_else(|| claims.iter().find_map(|claim| claim.uid().installation()));
         let is_ours = |trace: &Trace| match (&trace.object, &trace.life, &installation) {
             (None, ..) => true,
             (Some(_), Some(life), Some(installation)) => life.is_of(installation),
@@ -107,6 +108,7 @@ impl Sweeper {
         &self,
         ground: &super::Ground,
         unclaimed: &BTreeSet<EnvironmentName>,
+        claims: &[Claim],
     ) -> Result<Vec<Trace>> {
         let engine = &self.engine;
         let removal = ground.nothing();
@@ -116,6 +118,7 @@ impl Sweeper {
             context: ground.context.as_ref(),
             store: engine.protocol.pools.claims.store(),
             unclaimed,
+            hands_over: claims.iter().any(|claim| !claim.removal().elsewhere.is_empty()),
         };
         let each = ground.steps.iter().map(|step| engine.patiently(async || step.traces(&field).await));
         Ok(try_join_all(each).await?.into_iter().flatten().collect())

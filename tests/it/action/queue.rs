@@ -373,3 +373,21 @@ fn who_has_freed_what_had_cooled_and_is_superseded_before_it_takes_it_calls_the_
     let ran = acts(&bed, 44, &another(&bed, 'd'));
     assert_eq!((ran.output("outcome"), called(&bed)), ("superseded", vec![43]), "{}", ran.log);
 }
+
+#[test]
+fn whose_job_was_run_again_and_brought_nothing_up_is_sent_an_event_the_next_time() {
+    let bed = narrow();
+    two_in_line(&bed);
+    down(&bed);
+    assert_eq!(called(&bed), [43]);
+    // A newer commit has no run of its own (`[skip ci]`, a conflict): the job's is superseded, and nobody comes.
+    was_called(&bed, 43, 30);
+    assert_eq!(acts(&bed, 45, &another(&bed, 'e')).output("outcome"), "queued");
+    assert_eq!(called(&bed), [43, 44]);
+    was_called(&bed, 44, 11);
+    let ran = acts(&bed, 46, &another(&bed, 'f'));
+    assert_eq!((ran.output("outcome"), called(&bed)), ("queued", vec![43, 44, 45]), "{}", ran.log);
+    was_called(&bed, 45, 11);
+    let ran = acts(&bed, 47, &another(&bed, '9'));
+    assert!(ran.log.contains("acme/shop#43 is next: its repository was sent an event"), "{}", ran.log);
+}

@@ -204,6 +204,22 @@ fn what_was_begun_anew_twice_in_vain_is_looked_at_by_a_person() {
 }
 
 #[test]
+fn what_begins_anew_and_dies_again_is_not_begun_anew_for_days() {
+    let bed = silent();
+    for _ in 0..4 {
+        acts(&bed, 99, &Event::new("schedule", json!({"schedule": "17 * * * *"})));
+        bed.world().github.change(REPOSITORY).unwrap().runs.get_mut(&1_042).unwrap().conclusion =
+            Some("cancelled");
+        // Its job takes the claim, as each does, and says nothing.
+        claim(&bed, |claim| {
+            claim["generation"] = json!(claim["generation"].as_u64().unwrap() + 1);
+            claim.insert("taken".to_owned(), json!(Clock::system().now() - SignedDuration::from_mins(40)));
+        });
+    }
+    assert_eq!(called(&bed), [42, 42]);
+}
+
+#[test]
 fn a_sweep_that_has_not_run_for_a_day_ends_red_once() {
     let bed = Bed::new();
     acts(&bed, 42, &bed.opened());

@@ -191,6 +191,8 @@ fn a_name_that_leads_to_another_environment_is_refused() {
         "{why}"
     );
     assert_eq!(bed.machines(), Vec::<String>::new());
+    let claim = format!("{ROOT}/pr-shop-42/claim");
+    assert_eq!(bed.world().vault.document(&claim), None, "it keeps no place from anybody");
 }
 
 #[test]

@@ -173,6 +173,34 @@ fn what_another_installation_has_in_the_same_cluster_is_told_and_left() {
 }
 
 #[test]
+fn what_lies_under_the_name_of_another_installations_environment_does_not_take_that_along() {
+    let bed = lost();
+    bed.close();
+    // Ours are its kubeconfig and its token, as a team's earlier store may have kept them; the cluster is of their new one.
+    bed.world().vault.put(&format!("{ROOT}/berth/installation"), document(json!({"id": "99999999"})));
+    let machines = bed.machines();
+    for run in ["first", "second", "third"] {
+        let told = swept(&bed, run);
+        assert!(told.iter().all(|line| line.starts_with("Report ")), "{told:?}");
+        assert!(told.iter().any(|line| line.contains("kubeconfig")), "{told:?}");
+        bed.pass(601);
+    }
+    assert_eq!(bed.machines(), machines);
+    bed.unbroken();
+}
+
+#[test]
+fn where_something_was_handed_over_an_argo_cd_that_may_not_be_looked_at_is_not_an_empty_one() {
+    for is_handed_over in [true, false] {
+        let bed = if is_handed_over { Bed::entitled() } else { Bed::standing() };
+        bed.up("one");
+        bed.world().kubernetes.deny("list", "applications.argoproj.io");
+        let told = swept(&bed, "sweep");
+        assert_eq!(told.iter().any(|line| line.starts_with("Unknown ")), is_handed_over, "{told:?}");
+    }
+}
+
+#[test]
 fn what_was_handed_over_to_an_argo_cd_goes_with_its_registration_though_its_claim_is_lost() {
     let bed = Bed::entitled();
     bed.up("one");
