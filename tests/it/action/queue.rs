@@ -381,13 +381,18 @@ fn whose_job_was_run_again_and_brought_nothing_up_is_sent_an_event_the_next_time
     down(&bed);
     assert_eq!(called(&bed), [43]);
     // A newer commit has no run of its own (`[skip ci]`, a conflict): the job's is superseded, and nobody comes.
+    let schedule = Event::new("schedule", json!({"schedule": "17 * * * *"}));
     was_called(&bed, 43, 30);
-    assert_eq!(acts(&bed, 45, &another(&bed, 'e')).output("outcome"), "queued");
+    acts(&bed, 99, &schedule);
     assert_eq!(called(&bed), [43, 44]);
     was_called(&bed, 44, 11);
-    let ran = acts(&bed, 46, &another(&bed, 'f'));
-    assert_eq!((ran.output("outcome"), called(&bed)), ("queued", vec![43, 44, 45]), "{}", ran.log);
-    was_called(&bed, 45, 11);
-    let ran = acts(&bed, 47, &another(&bed, '9'));
-    assert!(ran.log.contains("acme/shop#43 is next: its repository was sent an event"), "{}", ran.log);
+    bed.world().github.take_deliveries();
+    let ran = acts(&bed, 99, &schedule);
+    assert_eq!(called(&bed), [43, 44], "{}", ran.log);
+    let sent = bed.world().github.take_deliveries();
+    let sent: Vec<_> =
+        sent.iter().filter(|sent| sent.event == "repository_dispatch").map(Event::of).collect();
+    assert_eq!(sent.len(), 1, "{}", ran.log);
+    bed.checked_out(&sha('c'));
+    assert_eq!(acts(&bed, 97, &sent[0]).output("name"), "pr-shop-43");
 }
