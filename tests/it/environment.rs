@@ -5,11 +5,14 @@
 
 use crate::taking::Takings;
 use berth::{
-    clients::kubernetes::{
-        Deletion, Dependents, Judgement, Kubernetes, Seen, Target,
-        condition::condition,
-        connect,
-        manifest::{Bundle, Manifest},
+    clients::{
+        Failure, Kind as FailureKind,
+        kubernetes::{
+            Deletion, Dependents, Judgement, Kubernetes, Seen, Target,
+            condition::condition,
+            connect,
+            manifest::{Bundle, Manifest},
+        },
     },
     clock::Clock,
     domain::claim::ObjectName,
@@ -134,8 +137,14 @@ pub(crate) async fn comes_and_goes(
 
 /// Until it is gone.
 async fn delete(cluster: &Kubernetes, writer: &berth::clients::kubernetes::Writer<'_>, name: &ObjectName) {
-    let seen = cluster.observe(name).await.unwrap();
-    assert_eq!(writer.delete(&seen, Dependents::First).await.unwrap(), Deletion::UnderWay);
+    loop {
+        let seen = cluster.observe(name).await.unwrap();
+        match writer.delete(&seen, Dependents::First).await {
+            Ok(deletion) => break assert_eq!(deletion, Deletion::UnderWay),
+            // Its controllers have written since: it is looked at again.
+            Err(error) => assert_eq!(Failure::of(&error), FailureKind::Conflict, "{error:#}"),
+        }
+    }
     let gone = |seen: &[Seen]| {
         Ok(match seen[0].object() {
             None => Judgement::Met,

@@ -80,6 +80,17 @@ impl OpenBao {
         if body.is_null() { request.send().await } else { request.json(body).send().await }
     }
 
+    /// The names in a folder; none, if there is no such folder.
+    pub(crate) async fn names(&self, path: &str) -> Vec<String> {
+        let list = Method::from_bytes(b"LIST").unwrap();
+        let answer = self.send(None, list, path, &Value::Null).await.unwrap();
+        if answer.status() == 404 {
+            return Vec::new();
+        }
+        let listed: Value = answer.error_for_status().unwrap().json().await.unwrap();
+        serde_json::from_value(listed["data"]["keys"].clone()).unwrap()
+    }
+
     /// One request with all rights, which must succeed.
     pub(crate) async fn root(&self, method: Method, path: &str, body: Value) -> Value {
         self.within(None, method, path, body).await
@@ -112,6 +123,13 @@ impl OpenBao {
             &format!("sys/mounts/{mount}"),
             json!({"type": "kv", "options": {"version": "2"}}),
         )
+        .await;
+        // It is made ready behind our back, and answers 400 until then.
+        let config = format!("{mount}/config");
+        ask("a mount of version 2", &self.process, async || {
+            let answer = self.send(None, Method::GET, &config, &Value::Null).await;
+            answer.ok()?.error_for_status().ok()
+        })
         .await;
         let policy = include_str!("../../../deploy/vault/berth.hcl").replace("\"kv/", &format!("\"{mount}/"));
         assert!(policy.contains(&mount));

@@ -437,13 +437,12 @@ impl Bed {
 
     /// All that can be read below the root, but for the history, which outlives its environment, what a sweep leaves, and what was measured.
     async fn documents(&self) -> Vec<(String, Value)> {
-        let (list, root) = (Method::from_bytes(b"LIST").unwrap(), format!("{}/metadata/{ROOT}", self.mount));
+        let root = format!("{}/metadata/{ROOT}", self.mount);
         let mut folders = vec![String::new()];
         let mut found = Vec::new();
         while let Some(folder) = folders.pop() {
-            let listed = self.vault.root(list.clone(), &format!("{root}/{folder}"), Value::Null).await;
-            for key in listed["data"]["keys"].as_array().unwrap() {
-                let path = format!("{folder}{}", key.as_str().unwrap());
+            for key in self.vault.names(&format!("{root}/{folder}")).await {
+                let path = format!("{folder}{key}");
                 if path.ends_with('/') {
                     folders.push(path);
                     continue;
