@@ -5,7 +5,6 @@
 use super::{names::EnvironmentName, yaml};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// It cannot be read as a kubeconfig.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,14 +88,6 @@ pub fn merged(
         return Ok(None);
     }
     Ok((before != after).then(|| yaml::text(&[after])))
-}
-
-/// Where the server is of each cluster of the document of all, by name.
-pub fn servers(all: &str) -> Result<BTreeMap<String, String>, NoKubeconfig> {
-    let all = if all.trim().is_empty() { json!({}) } else { parse(all)? };
-    let clusters = all["clusters"].as_array().into_iter().flatten();
-    let text = |of: &Value| of.as_str().map(str::to_owned);
-    Ok(clusters.filter_map(|one| Some((text(&one["name"])?, text(&one["cluster"]["server"])?))).collect())
 }
 
 /// As Argo CD wants to be told of a cluster: where its server is, and how to log in.

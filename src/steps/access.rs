@@ -3,7 +3,7 @@
 //!
 //! Must never: show it; leave a file that others could read, even for a moment.
 
-use super::{ACCESS, CLUSTER, Context, Field, Step, settled, tests};
+use super::{ACCESS, CLUSTER, Context, Field, Step, settled};
 use crate::{
     clients::vault::Vault,
     documents::{Document, Key, Read, Version, remove_surely, write_surely},
@@ -21,7 +21,6 @@ use serde_json::json;
 use std::{
     fs,
     io::Write as _,
-    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -112,11 +111,7 @@ impl Step for KeepKubeconfig {
             let (what, id) = (field.store.place(&key), read.version().as_str().to_owned());
             Some(Trace { name, holder: Some(holder), life: None, what, id, object: None, held_by: None })
         });
-        let mut found: Vec<Trace> = found.collect();
-        if let Some(merged) = &self.merged {
-            found.extend(merged.traces(field).await?);
-        }
-        Ok(found)
+        Ok(found.collect())
     }
 
     async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
@@ -147,55 +142,20 @@ impl Merged {
         name: &EnvironmentName,
         own: Option<&str>,
     ) -> Result<Option<(Document, Version)>> {
-        let read = self.vault.read(self.mount.as_ref(), self.of.path.as_ref()).await?;
-        let mut document = read.document().cloned().unwrap_or_default();
-        let merged = kubeconfig::merged(self.text(&document)?, name, own).with_context(|| self.wrong())?;
-        let Some(text) = merged else { return Ok(None) };
-        document.insert(self.of.key.clone(), text.into());
-        Ok(Some((document, read.version().clone())))
-    }
-
-    fn text<'a>(&self, document: &'a Document) -> Result<Option<&'a str>> {
-        let text = document.get(&self.of.key).map(|text| text.as_str().with_context(|| self.wrong()));
-        text.transpose()
-    }
-
-    fn wrong(&self) -> UserError {
         let (mount, path, key) = (self.mount.as_ref(), self.of.path.as_ref(), &self.of.key);
-        UserError::new(
-            Exit::Failed,
-            format!("{mount}/{path} has no kubeconfig under `{key}` that can be read"),
-        )
-        .hint(
-            "it was left as it is; look who writes there, or name another by `store.vault.merged-kubeconfig`",
-        )
-    }
-
-    /// Entries of those whom nobody claims, at the very addresses that their last life has had: what leads elsewhere is
-    /// somebody else's, or the shell tool's.
-    async fn traces(&self, field: &Field<'_>) -> Result<Vec<Trace>> {
-        let (mount, path) = (self.mount.as_ref(), self.of.path.as_ref());
         let read = self.vault.read(mount, path).await?;
-        let Some(document) = read.document() else { return Ok(Vec::new()) };
-        let all = self.text(document)?.unwrap_or_default();
-        let servers = kubeconfig::servers(all).with_context(|| self.wrong())?;
-        let mut found = Vec::new();
-        for name in field.unclaimed {
-            let Some(server) = servers.get(name.as_ref()) else { continue };
-            let history = tests::past(field.store, name).await?;
-            let leads_to = |address: &Ipv4Addr| server.starts_with(&format!("https://{address}:"));
-            let life = history.lives().last().filter(|life| life.addresses.iter().any(leads_to));
-            found.extend(life.map(|life| Trace {
-                name: name.clone(),
-                holder: Some(life.holder.clone()),
-                life: Some(life.uid.clone()),
-                what: format!("the kubeconfig of {name} in {mount}/{path}"),
-                id: life.uid.to_string(),
-                object: None,
-                held_by: None,
-            }));
-        }
-        Ok(found)
+        let mut document = read.document().cloned().unwrap_or_default();
+        let wrong = || {
+            UserError::new(Exit::Failed, format!("{mount}/{path} has no kubeconfig under `{key}` that can be read"))
+                .hint("it was left as it is; look who writes there, or name another by `store.vault.merged-kubeconfig`")
+        };
+        let all = match document.get(key) {
+            None => None,
+            Some(text) => Some(text.as_str().with_context(wrong)?),
+        };
+        let Some(text) = kubeconfig::merged(all, name, own).with_context(wrong)? else { return Ok(None) };
+        document.insert(key.clone(), text.into());
+        Ok(Some((document, read.version().clone())))
     }
 
     /// With this environment's entries, or without them.

@@ -33,21 +33,14 @@ impl Run<'_> {
                 in_use = provider.in_use(scope).await?;
                 pools.hold(fence, &in_use).await
             });
-            let why = match holding.await? {
-                Holding::Held(_) => {
-                    // There may have been more than it takes itself.
-                    if freed == Some(true) {
-                        self.hand_over(&in_use).await;
-                    }
-                    return Ok(None);
-                }
-                Holding::Superseded => {
-                    // Who has superseded it did not free anything, and calls nobody.
-                    if freed == Some(true) {
-                        self.hand_over(&in_use).await;
-                    }
-                    return Ok(Some(Outcome::Superseded));
-                }
+            let holding = holding.await?;
+            // There may have been more than it takes itself; and who is superseded takes nothing of what it has freed.
+            if freed == Some(true) && !matches!(holding, Holding::Full(_)) {
+                self.hand_over(&in_use).await;
+            }
+            let why = match holding {
+                Holding::Held(_) => return Ok(None),
+                Holding::Superseded => return Ok(Some(Outcome::Superseded)),
                 Holding::Full(why) => why,
             };
             if let Some(place) = self.fence.claim().place().filter(|_| freed.is_none()) {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::bed::{ROOT, document};
 use berth::{
-    domain::{kubeconfig::merged, sweep::Line, swept::Blown},
+    domain::{sweep::Line, swept::Blown},
     engine::{Mode, Sweep},
     rehearsal::gate::Verdict,
 };
@@ -325,38 +325,6 @@ fn an_entry_that_the_old_tool_has_brought_back_is_freed_again_unless_a_live_clus
         }
         let left = bed.world().vault.document(&path).unwrap().len();
         assert_eq!(left == 0, !is_used, "{left} entries are left, used: {is_used}");
-        bed.unbroken();
-    }
-}
-
-#[test]
-fn an_entry_of_the_merged_kubeconfig_that_leads_to_its_last_life_goes_with_two_sweeps_and_another_stays() {
-    for is_its_own in [true, false] {
-        let bed = Bed::standing();
-        let path = "cluster-secret-store/secrets";
-        bed.end();
-        let without = bed.world().vault.document(path).unwrap().clone();
-        // A run that slept since it had looked, or the shell tool, which writes the whole document.
-        let address = if is_its_own { "192.168.1.140" } else { "192.168.1.149" };
-        let own = json!({
-            "current-context": "own",
-            "clusters": [{"name": "own", "cluster": {"server": format!("https://{address}:6443")}}],
-            "users": [{"name": "own", "user": {}}],
-            "contexts": [{"name": "own", "context": {"cluster": "own", "user": "own"}}],
-        });
-        let own = own.to_string();
-        let text = merged(without["PR_KUBECONFIG"].as_str(), &holder().name(), Some(&own)).unwrap().unwrap();
-        let back = document(json!({"OTHER": "kept", "PR_KUBECONFIG": text}));
-        bed.world().vault.put(path, back);
-        let first = swept(&bed, "first");
-        let expected = "Mark the kubeconfig of pr-shop-42 in kv/cluster-secret-store/secrets";
-        assert_eq!(first, Vec::from_iter(is_its_own.then_some(expected)));
-        for run in ["second", "third"] {
-            bed.pass(601);
-            swept(&bed, run);
-        }
-        let left = bed.world().vault.document(path).unwrap().clone();
-        assert_eq!(left == without, is_its_own, "{left:#?}");
         bed.unbroken();
     }
 }
