@@ -5,6 +5,7 @@
 use super::{names::EnvironmentName, yaml};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+use std::net::Ipv4Addr;
 
 /// It cannot be read as a kubeconfig.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,17 @@ pub fn merged(
         return Ok(None);
     }
     Ok((before != after).then(|| yaml::text(&[after])))
+}
+
+/// Under which names the document of all has clusters, and at which addresses; those with a host name are left out.
+pub fn addresses(all: &str) -> Result<Vec<(String, Ipv4Addr)>, NoKubeconfig> {
+    let all = if all.trim().is_empty() { json!({}) } else { parse(all)? };
+    let address = |one: &Value| {
+        let server = one["cluster"]["server"].as_str()?.strip_prefix("https://")?;
+        let host = server.split([':', '/']).next()?;
+        Some((one["name"].as_str()?.to_owned(), host.parse().ok()?))
+    };
+    Ok(all["clusters"].as_array().into_iter().flatten().filter_map(address).collect())
 }
 
 /// As Argo CD wants to be told of a cluster: where its server is, and how to log in.

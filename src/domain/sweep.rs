@@ -40,6 +40,17 @@ pub struct Trace {
     pub held_by: Option<String>,
 }
 
+/// What stands under a name and an address where others write, too: only our records can tell whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Of what is called so.
+    pub name: String,
+    /// Where that is, or was.
+    pub address: Ipv4Addr,
+    /// What it is called, for people.
+    pub what: String,
+}
+
 /// All that a sweep has read. What could not be read is among it as such.
 #[derive(Debug)]
 pub struct Found {

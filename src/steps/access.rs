@@ -7,7 +7,12 @@ use super::{ACCESS, CLUSTER, Context, Field, Step, settled};
 use crate::{
     clients::vault::Vault,
     documents::{Document, Key, Read, Version, remove_surely, write_surely},
-    domain::{kubeconfig, names::EnvironmentName, plan::Spec, sweep::Trace},
+    domain::{
+        kubeconfig,
+        names::EnvironmentName,
+        plan::Spec,
+        sweep::{Entry, Trace},
+    },
     errors::{Exit, UserError},
     mask::Mask,
     progress::Progress,
@@ -114,6 +119,13 @@ impl Step for KeepKubeconfig {
         Ok(found.collect())
     }
 
+    async fn entries(&self) -> Result<Vec<Entry>> {
+        match &self.merged {
+            Some(merged) => merged.entries().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
         if let Some(merged) = &self.merged
             && merged.changed(&cx.scope.name, None).await?.is_some()
@@ -142,19 +154,11 @@ impl Merged {
         name: &EnvironmentName,
         own: Option<&str>,
     ) -> Result<Option<(Document, Version)>> {
-        let (mount, path, key) = (self.mount.as_ref(), self.of.path.as_ref(), &self.of.key);
-        let read = self.vault.read(mount, path).await?;
+        let read = self.vault.read(self.mount.as_ref(), self.of.path.as_ref()).await?;
         let mut document = read.document().cloned().unwrap_or_default();
-        let wrong = || {
-            UserError::new(Exit::Failed, format!("{mount}/{path} has no kubeconfig under `{key}` that can be read"))
-                .hint("it was left as it is; look who writes there, or name another by `store.vault.merged-kubeconfig`")
-        };
-        let all = match document.get(key) {
-            None => None,
-            Some(text) => Some(text.as_str().with_context(wrong)?),
-        };
-        let Some(text) = kubeconfig::merged(all, name, own).with_context(wrong)? else { return Ok(None) };
-        document.insert(key.clone(), text.into());
+        let merged = kubeconfig::merged(self.text(&document)?, name, own).with_context(|| self.wrong())?;
+        let Some(text) = merged else { return Ok(None) };
+        document.insert(self.of.key.clone(), text.into());
         Ok(Some((document, read.version().clone())))
     }
 
@@ -164,7 +168,36 @@ impl Merged {
         let (mount, path) = (self.mount.as_ref(), self.of.path.as_ref());
         let written =
             self.vault.write(mount, path, &document, &version, "write the merged kubeconfig to").await;
-        settled(written.map(drop), &format!("{mount}/{path}"))
+        settled(written.map(drop), &self.place())
+    }
+
+    /// Whose kubeconfigs it has, and where those lead.
+    async fn entries(&self) -> Result<Vec<Entry>> {
+        let read = self.vault.read(self.mount.as_ref(), self.of.path.as_ref()).await?;
+        let all = read.document().map(|document| self.text(document)).transpose()?.flatten();
+        let all = kubeconfig::addresses(all.unwrap_or_default()).with_context(|| self.wrong())?;
+        let entry = |(name, address)| {
+            let what = format!("the kubeconfig of {name} in {}", self.place());
+            Entry { name, address, what }
+        };
+        Ok(all.into_iter().map(entry).collect())
+    }
+
+    /// Of all kubeconfigs, as they stand in the document; `None`: there are none yet.
+    fn text<'a>(&self, document: &'a Document) -> Result<Option<&'a str>> {
+        let text = document.get(&self.of.key).map(|text| text.as_str().with_context(|| self.wrong()));
+        text.transpose()
+    }
+
+    fn place(&self) -> String {
+        format!("{}/{}", self.mount.as_ref(), self.of.path.as_ref())
+    }
+
+    fn wrong(&self) -> UserError {
+        let (place, key) = (self.place(), &self.of.key);
+        UserError::new(Exit::Failed, format!("{place} has no kubeconfig under `{key}` that can be read")).hint(
+            "it was left as it is; look who writes there, or name another by `store.vault.merged-kubeconfig`",
+        )
     }
 }
 

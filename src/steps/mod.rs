@@ -31,7 +31,7 @@ use crate::{
     domain::{
         plan::{Spec, StepName},
         scope::Scope,
-        sweep::Trace,
+        sweep::{Entry, Trace},
         template::Variables,
     },
     errors::{Exit, UserError},
@@ -238,6 +238,10 @@ pub trait Step {
     }
     /// What of it is left outside of environments, of whichever: asked by the sweep.
     async fn traces(&self, _field: &Field<'_>) -> Result<Vec<Trace>> {
+        Ok(Vec::new())
+    }
+    /// What stands in documents that others write, too, be it of an environment or not: asked by the sweep.
+    async fn entries(&self) -> Result<Vec<Entry>> {
         Ok(Vec::new())
     }
     /// Whether `remove` works within the environment alone: what it cannot reach there goes with the cluster.

@@ -308,16 +308,18 @@ fn what_is_claimed_is_nobodys_orphan_be_it_that_its_claim_cannot_be_read() {
 
 #[test]
 fn what_was_ready_and_is_not_there_any_more_is_started_anew_once_two_sweeps_agree() {
-    let lost = || {
-        let mut found = found(vec![(held("acme/shop#1"), up())]);
+    let gone = |claim| {
+        let mut found = found(vec![(claim, up())]);
         found.looked = vec![(removal().provider, removal().context)];
         found
     };
+    let lost = || gone(held("acme/shop#1"));
     let marked = planned(&lost(), at(10));
     assert_eq!(marked.lines[0].action, Action::Mark, "{}", lines(&marked));
     let later = planned(&left(lost(), &marked, 10), at(10));
     assert_eq!(later.lines[0].action, Action::Start, "{}", lines(&later));
-    // Nobody has looked there, or something is there.
+    // It never stood, so that it is not there is no news; nobody has looked there; something is there.
+    assert_eq!(planned(&left(gone(failed("acme/shop#1")), &marked, 10), at(10)).lines, vec![]);
     let mut unseen = left(lost(), &marked, 10);
     unseen.looked.clear();
     assert_eq!(planned(&unseen, at(10)).lines, vec![]);

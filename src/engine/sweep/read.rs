@@ -12,7 +12,7 @@ use crate::{
         intent::Wanted,
         names::{EnvironmentName, HeadSha, PrNumber, RepoName},
         scope::Scope,
-        sweep::{Found, Trace},
+        sweep::{Entry, Found, Trace},
     },
     errors::explain,
     steps::{Field, tests},
@@ -69,7 +69,7 @@ impl Sweeper {
                     }
                 }
             }
-            Err(error) => unseen.push(("what live clusters use of the pool".to_owned(), explain(&error))),
+            Err(error) => unseen.push(("entries that nobody claims".to_owned(), explain(&error))),
         }
         let mut known = BTreeSet::new();
         traces.retain(|trace: &Trace| known.insert((trace.what.clone(), trace.id.clone())));
@@ -124,45 +124,53 @@ impl Sweeper {
         Ok(try_join_all(each).await?.into_iter().flatten().collect())
     }
 
-    /// Of each name that nobody claims, its entries in the pool whose very addresses its last life has had, and which nothing
-    /// uses: the shell tool of old, which writes the whole document, may have brought them back.
+    /// Of each name that nobody claims, its entries, in the pool and in what steps keep, whose very addresses its last life
+    /// has had, and which nothing uses: the shell tool of old, which writes whole documents, may have brought them back.
     async fn explained(
         &self,
-        entries: &[(Ipv4Addr, String)],
+        pool: &[(Ipv4Addr, String)],
         unclaimed: &BTreeSet<EnvironmentName>,
     ) -> Result<Vec<(EnvironmentName, Result<Vec<Trace>>)>> {
         let (engine, store) = (&self.engine, self.engine.protocol.pools.claims.store());
-        let mut names: BTreeMap<EnvironmentName, Vec<Ipv4Addr>> = BTreeMap::new();
-        for (address, name) in entries {
-            if let Some(name) = name.parse().ok().filter(|name| unclaimed.contains(name)) {
-                names.entry(name).or_default().push(*address);
+        let steps = self.grounds.iter().flat_map(|ground| &ground.steps);
+        let kept = try_join_all(steps.map(|step| engine.patiently(async || step.entries().await))).await?;
+        let entry = |(address, name): &(Ipv4Addr, String)| Entry {
+            name: name.clone(),
+            address: *address,
+            what: format!("{address} {name}"),
+        };
+        let mut names: BTreeMap<EnvironmentName, BTreeSet<Entry>> = BTreeMap::new();
+        for entry in pool.iter().map(entry).chain(kept.into_iter().flatten()) {
+            if let Some(name) = entry.name.parse().ok().filter(|name| unclaimed.contains(name)) {
+                names.entry(name).or_default().insert(entry);
             }
         }
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let used = self.in_use().await?;
-        let each = names.into_iter().map(async |(name, addresses)| {
+        let each = names.into_iter().map(async |(name, entries)| {
             let history = engine.patiently(async || tests::past(store, &name).await).await;
             let found = history.map(|history| {
-                // They are freed by name: all of them, or none.
-                let is_used = addresses.iter().any(|address| used.contains(address));
+                // They go by name: all of them, or none.
+                let is_used = entries.iter().any(|entry| used.contains(&entry.address));
                 // A bare name is anybody's: by hand, an entry may have been given to it again.
                 let is_of_an_event = |life: &&Life| !matches!(life.holder, Holder::Named(_));
                 let life = history.lives().last().filter(|_| !is_used).filter(is_of_an_event);
-                let ours = addresses
-                    .iter()
-                    .filter(|address| life.is_some_and(|life| life.addresses.contains(address)));
-                let trace = |address: &Ipv4Addr| Trace {
+                let trace = |life: &Life, what| Trace {
                     name: name.clone(),
-                    holder: life.map(|life| life.holder.clone()),
-                    what: format!("{address} {name}"),
-                    life: life.map(|life| life.uid.clone()),
-                    id: life.map_or(String::new(), |life| life.uid.to_string()),
+                    holder: Some(life.holder.clone()),
+                    what,
+                    life: Some(life.uid.clone()),
+                    id: life.uid.to_string(),
                     object: None,
                     held_by: None,
                 };
-                ours.map(trace).collect()
+                let ours = entries.into_iter().filter_map(|entry| {
+                    let life = life.filter(|life| life.addresses.contains(&entry.address))?;
+                    Some(trace(life, entry.what))
+                });
+                ours.collect()
             });
             (name, found)
         });

@@ -26,11 +26,10 @@ struct Fault {
     is_own: bool,
 }
 
-/// What was begun and not handed over is undone by whoever finds it; and who is refused asks as whom, to say so.
-const BESIDES: [&str; 2] = [
-    "POST vault /v1/auth/token/revoke-accessor",
-    "POST kubernetes /apis/authentication.k8s.io/v1/selfsubjectreviews",
-];
+/// What was begun and not handed over is undone by whoever finds it.
+const UNDOES: &str = "POST vault /v1/auth/token/revoke-accessor";
+/// Who is refused asks as whom, to say so.
+const ASKS: &str = "POST kubernetes /apis/authentication.k8s.io/v1/selfsubjectreviews";
 
 /// Of the server that a line of the log is about.
 fn faults(line: &str) -> Vec<Fault> {
@@ -92,7 +91,7 @@ fn faulted_in(act: Act) {
         act.go(scene.again(), "clean");
         scene.ending(due.after);
         let clean_ones = sent(&scene.bed).into_iter().filter(|line| mutates(line));
-        let may: BTreeSet<String> = clean_ones.chain(BESIDES.map(str::to_owned)).collect();
+        let may: BTreeSet<String> = clean_ones.chain([UNDOES.to_owned()]).collect();
         for spot in &spots(&requests) {
             let (faults, at) = (faults(&spot.line), tried.len());
             all += faults.len();
@@ -117,8 +116,9 @@ fn faulted_in(act: Act) {
                         tell(format!("it came to {:?}", report.outcome));
                     }
                 }
-                if let Some(more) = sent(&scene.bed).iter().find(|line| mutates(line) && !may.contains(*line))
-                {
+                let is_refused = matches!(fault.verdict, Verdict::Answer { status: 403, .. });
+                let may_be = |line: &String| may.contains(line) || (is_refused && line == ASKS);
+                if let Some(more) = sent(&scene.bed).iter().find(|line| mutates(line) && !may_be(line)) {
                     tell(format!("nobody would send {more}"));
                 }
                 if let Err(why) = due.is(&ended, &scene.bed) {

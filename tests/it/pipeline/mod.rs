@@ -5,6 +5,7 @@ mod canonical;
 mod causes;
 mod crash;
 mod entitled;
+mod entries;
 mod farewell;
 mod faults;
 mod files;
