@@ -18,6 +18,7 @@ use super::{
         k3s::{Environment, K3s},
         proxmox::Proxmox,
         saboteur::Saboteur,
+        workloads::Controllers,
     },
     serve::Served,
 };
@@ -192,9 +193,13 @@ impl World {
         }
     }
 
-    /// Before all others: what it does must be there when they look.
+    /// Before all others, and once more before pods are made, of what they have made of charts: what it does must be there
+    /// when it is looked at.
     pub fn begin_with(&mut self, saboteur: Saboteur) {
-        self.players.insert(0, Playing::new(Server::Environment, Arc::new(saboteur)));
+        let playing = Playing::new(Server::Environment, Arc::new(saboteur));
+        let controllers = self.players.iter().position(|one| one.name() == Controllers::NAME);
+        self.players.insert(controllers.unwrap_or(0), playing.clone());
+        self.players.insert(0, playing);
     }
 
     fn leave(&mut self, player: &str) {

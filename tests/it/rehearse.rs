@@ -46,6 +46,8 @@ fn every_step_that_fails_is_named_with_its_likely_cause() {
     fails("access", 4, "kubeconfig");
     fails("secrets", 1, "there is nothing at kv/ephemeral-clusters/pr-shop-42/secrets");
     fails("operators", 1, "Likely cause: container crashes");
+    // From the begin on: there is nothing of before that has to go.
+    fails("operators", 1, "deployment cert-manager/cert-manager: 0 of 1 are available");
     fails("resources", 1, "clusterissuer self-signed");
     fails("deploy", 1, "Likely cause: image not found");
     fails("dns", 1, "NXDOMAIN");

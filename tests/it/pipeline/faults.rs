@@ -28,8 +28,11 @@ struct Fault {
 
 /// What was begun and not handed over is undone by whoever finds it.
 const UNDOES: &str = "POST vault /v1/auth/token/revoke-accessor";
-/// Who is refused asks as whom, to say so.
-const ASKS: &str = "POST kubernetes /apis/authentication.k8s.io/v1/selfsubjectreviews";
+/// Who is refused what is within an environment's namespace asks as whom, and binds the right where it may.
+const REFUSED: [&str; 2] = [
+    "POST kubernetes /apis/authentication.k8s.io/v1/selfsubjectreviews",
+    "PATCH kubernetes /apis/rbac.authorization.k8s.io/v1/namespaces/pr-shop-42/rolebindings/berth",
+];
 
 /// Of the server that a line of the log is about.
 fn faults(line: &str) -> Vec<Fault> {
@@ -117,7 +120,8 @@ fn faulted_in(act: Act) {
                     }
                 }
                 let is_refused = matches!(fault.verdict, Verdict::Answer { status: 403, .. });
-                let may_be = |line: &String| may.contains(line) || (is_refused && line == ASKS);
+                let may_be =
+                    |line: &String| may.contains(line) || (is_refused && REFUSED.contains(&line.as_str()));
                 if let Some(more) = sent(&scene.bed).iter().find(|line| mutates(line) && !may_be(line)) {
                     tell(format!("nobody would send {more}"));
                 }

@@ -60,9 +60,14 @@ pub struct Controllers {
     pub pace: Pace,
 }
 
+impl Controllers {
+    /// As they sign what they change.
+    pub const NAME: &str = "kube-controller-manager";
+}
+
 impl Player for Controllers {
     fn name(&self) -> &'static str {
-        "kube-controller-manager"
+        Self::NAME
     }
 
     fn watches(&self) -> &'static [Kind] {
