@@ -169,8 +169,10 @@ pub fn sweeper(settings: &Settings, outside: Outside) -> Result<Sweeper> {
     let grounds = settings.providers.iter().map(ground).collect::<Result<_>>()?;
     let bare = Settings { providers: BTreeMap::new(), ..settings.clone() };
     let nobody = Holder::Named("sweep".parse()?);
+    let mut engine = engine(&bare, &nobody, outside)?;
+    engine.protocol.pools.places = places(&settings.pools, rooms(settings));
     Ok(Sweeper {
-        engine: engine(&bare, &nobody, outside)?,
+        engine,
         grounds,
         warn: settings.lifetime.warn,
         stuck: settings.lifetime.stuck,

@@ -62,6 +62,9 @@ pub struct Claim {
     /// How often somebody was called to bring it up, since anybody has told how it went.
     #[serde(default, skip_serializing_if = "is_zero")]
     nudged: u8,
+    /// Its last call was an event, not its job.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sent_for: bool,
     /// Which taking was to bring it up last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     brought_by: Option<Generation>,
@@ -87,6 +90,11 @@ fn add<T: Clone + PartialEq>(known: &mut Vec<T>, more: &[T]) {
             known.push(one.clone());
         }
     }
+}
+
+/// From when on people are warned of the end of a life, so long before it; not from its begin on, where it is short.
+pub fn warns_at(begin: Timestamp, end: Timestamp, before: SignedDuration) -> Timestamp {
+    end.saturating_sub(before.min(end.duration_since(begin) / 2)).unwrap_or(end)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -119,6 +127,7 @@ impl Claim {
             by_hand: false,
             left_out: false,
             nudged: 0,
+            sent_for: false,
             brought_by: None,
             reported: None,
             created: now,
@@ -203,9 +212,9 @@ impl Claim {
             |told: &&Reported| told.head == self.head && self.brought_by.is_none_or(|by| told.by >= by);
         self.reported.as_ref().filter(is_of_now)
     }
-    /// Whether it waits, its turn came, somebody was told so, and nobody came.
-    pub fn has_not_come(&self) -> bool {
-        matches!(self.state, State::Waiting { called: Some(_), in_vain: false, .. })
+    /// Whether it waits, and is to be called by an event: its job was run once more, and nobody came.
+    pub fn is_sent_for(&self) -> bool {
+        matches!(self.state, State::Waiting { .. }) && self.sent_for
     }
     /// How often somebody was called to bring it up, since anybody has told how it went.
     pub fn nudged(&self) -> u8 {
@@ -226,6 +235,10 @@ impl Claim {
             State::Draining { .. } | State::Cooling { .. } | State::Freeing { .. } => true,
         }
     }
+    /// From when on people are warned of that, so long before it.
+    pub fn warns_at(&self, before: SignedDuration) -> Timestamp {
+        warns_at(self.created, self.expires, before)
+    }
     /// Whether people were warned of that.
     pub fn is_warned(&self) -> bool {
         self.warned == Some(self.expires)
@@ -238,11 +251,11 @@ impl Claim {
     pub fn gone(&self) -> &[Gone] {
         &self.gone
     }
-    /// Since when it goes; `None`: it does not.
-    pub fn draining_since(&self) -> Option<Timestamp> {
+    /// Since when it should have gone; `None`: it is not to go, or was seen gone.
+    pub fn going_since(&self) -> Option<Timestamp> {
         match self.state {
-            State::Draining { since, .. } => Some(since),
-            _ => None,
+            State::Draining { since, .. } => Some(self.leaving.back_since.unwrap_or(since)),
+            _ => self.leaving.back_since,
         }
     }
     /// The addresses that it knows of. The pool may hold more under its name: a run may have died between the two.

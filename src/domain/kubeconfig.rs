@@ -91,15 +91,15 @@ pub fn merged(
     Ok((before != after).then(|| yaml::text(&[after])))
 }
 
-/// Under which names the document of all has clusters, and at which addresses; those with a host name are left out.
-pub fn addresses(all: &str) -> Result<Vec<(String, Ipv4Addr)>, NoKubeconfig> {
+/// Under which names the document of all has clusters, and at which addresses; `None`: under a host name, or nowhere.
+pub fn addresses(all: &str) -> Result<Vec<(String, Option<Ipv4Addr>)>, NoKubeconfig> {
     let all = if all.trim().is_empty() { json!({}) } else { parse(all)? };
     let address = |one: &Value| {
         let server = one["cluster"]["server"].as_str()?.strip_prefix("https://")?;
-        let host = server.split([':', '/']).next()?;
-        Some((one["name"].as_str()?.to_owned(), host.parse().ok()?))
+        server.split([':', '/']).next()?.parse().ok()
     };
-    Ok(all["clusters"].as_array().into_iter().flatten().filter_map(address).collect())
+    let of = |one: &Value| Some((one["name"].as_str()?.to_owned(), address(one)));
+    Ok(all["clusters"].as_array().into_iter().flatten().filter_map(of).collect())
 }
 
 /// As Argo CD wants to be told of a cluster: where its server is, and how to log in.

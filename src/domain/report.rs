@@ -3,7 +3,7 @@
 //! Must never: hold a secret, or a text of a log that was not asked for.
 
 use super::{
-    claim::{Gone, ObjectName},
+    claim::{Claim, Gone, ObjectName},
     diagnosis::Diagnosis,
     holder::Holder,
     names::{EnvironmentName, Generation, HeadSha},
@@ -53,6 +53,9 @@ pub struct Report {
     pub evidence: Option<String>,
     /// When it goes at the latest.
     pub expires_at: Option<Timestamp>,
+    /// Since when it is claimed.
+    #[serde(skip)]
+    pub claimed_at: Option<Timestamp>,
     /// Its place among those who wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
@@ -203,6 +206,7 @@ impl Report {
             diagnosis: None,
             evidence: None,
             expires_at: None,
+            claimed_at: None,
             queue: None,
             objects: None,
             comment: None,
@@ -210,6 +214,11 @@ impl Report {
             began,
             ended: None,
         }
+    }
+
+    /// From when to when this claim stands.
+    pub fn living(&mut self, claim: &Claim) {
+        (self.claimed_at, self.expires_at) = (Some(claim.created()), Some(claim.expires()));
     }
 
     /// The addresses of this block.

@@ -9,6 +9,7 @@ use super::{
     holder::Holder,
     intent::{Terms, Wanted},
     names::{ClaimUid, ContextName, EnvironmentName},
+    queue::Places,
     swept::{Blown, Mark, Swept},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -45,8 +46,8 @@ pub struct Trace {
 pub struct Entry {
     /// Of what is called so.
     pub name: String,
-    /// Where that is, or was.
-    pub address: Ipv4Addr,
+    /// Where that is, or was; `None`: at no address that a pool could have.
+    pub address: Option<Ipv4Addr>,
     /// What it is called, for people.
     pub what: String,
 }
@@ -60,10 +61,12 @@ pub struct Found {
     pub unreadable: BTreeMap<EnvironmentName, String>,
     /// What bears our marks, claimed or not; entries of the pool as far as our own records explain them.
     pub traces: Vec<Trace>,
-    /// Whose pool entries no record of ours explains.
-    pub foreign: BTreeMap<Ipv4Addr, String>,
+    /// Which entries no record of ours explains.
+    pub foreign: BTreeSet<String>,
     /// Of which environments another installation has objects in our clusters.
     pub others: BTreeSet<EnvironmentName>,
+    /// Of whose entries a live cluster uses an address.
+    pub used: BTreeSet<EnvironmentName>,
     /// What each holder wants now; an error: why nobody knows.
     pub wanted: BTreeMap<EnvironmentName, Result<Wanted, String>>,
     /// Before anything was read.
@@ -87,6 +90,8 @@ pub struct Rules<'a> {
     pub stuck: SignedDuration,
     /// What it may remove.
     pub fuse: Fuse,
+    /// What has room for environments.
+    pub places: &'a Places,
 }
 
 /// So many may be removed by one sweep; or so many of a hundred, whichever is more.

@@ -86,8 +86,7 @@ impl OnGitHub {
 #[async_trait(?Send)]
 impl Calls for OnGitHub {
     async fn call(&self, claim: &Claim) -> Way {
-        // Its job may be of an older commit, which brings nothing up any more; an event is of none.
-        if claim.has_not_come()
+        if claim.is_sent_for()
             && let Holder::PullRequest(pull) = claim.holder()
             && self.send(claim, pull).await.is_ok()
         {

@@ -78,7 +78,7 @@ impl Engine {
             Err(NotWritten::Unknown(error)) => return Err(error),
         };
         let way = match &self.calls {
-            Some(calls) => calls.call(claim).await,
+            Some(calls) => calls.call(noted.claim().unwrap_or(claim)).await,
             None => Way::Nobody("there is no token for GitHub".to_owned()),
         };
         if !way.is_heard() {
@@ -173,7 +173,7 @@ impl Engine {
         report.outcome = Some(Outcome::Queued);
         report.generation = Some(claim.generation());
         report.head_sha = claim.head().cloned();
-        report.expires_at = Some(claim.expires());
+        report.living(claim);
         report.queue = Some(queue);
         Some(report)
     }

@@ -3,10 +3,11 @@
 //! Must never: go past a state of the claim without having written it; remove on the ground of what only could be read in
 //! part.
 
+mod cooling;
 mod waits;
 
 use super::{
-    Engine, Freed, Presence, Removed,
+    Engine, Removed,
     diagnose::Seeing,
     drive::{Driver, Ending},
     guard::Sentry,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     documents::claims::{Check, Fence},
     domain::{
-        claim::{Cause, Claim, Counted, Reported, State, Told, Wish},
+        claim::{Cause, Counted, Reported, State, Told, Wish},
         intent::Then,
         names::HeadSha,
         plan::{Direction, Plan, Spec},
@@ -75,7 +76,8 @@ impl Run<'_> {
                     match self.removed(&board).await? {
                         Removed::UpAgain => return Ok(None),
                         Removed::Superseded => return Ok(Some(Outcome::Superseded)),
-                        Removed::Cooling(_) if had => {
+                        // What comes back tells nothing of how long a removal takes.
+                        Removed::Cooling(_) if had && self.fence.claim().going_since().is_none() => {
                             let life = since.duration_since(self.fence.claim().created());
                             self.engine.measure(self.now().duration_since(since), life).await;
                         }
@@ -83,7 +85,8 @@ impl Run<'_> {
                     }
                 }
                 State::Cooling { until, .. } if *until > self.now() => {
-                    return Ok(Some(Outcome::Removed { free_at: Some(*until) }));
+                    let until = *until;
+                    return self.cools(until).await.map(Some);
                 }
                 State::Cooling { .. } | State::Freeing { .. } => return self.free().await,
                 State::Waiting { .. } | State::Held { .. } => return Ok(None),
@@ -245,41 +248,6 @@ impl Run<'_> {
         engine.patiently(async || engine.protocol.removed(fence, gone.clone()).await).await
     }
 
-    /// cooling or freeing -> gone; `None`: it is to be opened again.
-    async fn free(self) -> Result<Option<Outcome>> {
-        let (provider, scope) = self.going().await?;
-        // As it is looked at, so it is decided: `free` works with the very same fence.
-        let board = Board::default();
-        let undone = self.engine.patiently(async || self.is_undone(&*provider, &scope, &board).await);
-        let presence = if undone.await? { Presence::Absent } else { Presence::There };
-        let (engine, telling, seen) = (self.engine, self.telling, board.gone());
-        let remember = async |claim: &Claim| {
-            let receipt = engine.receipt(claim, &seen);
-            engine.remember(claim, &receipt).await?;
-            telling.say(|report| report.receipt = receipt);
-            Ok(())
-        };
-        Ok(match engine.protocol.free(self.fence, async || Ok(presence), remember).await? {
-            Freed::Gone => Some(Outcome::Removed { free_at: None }),
-            Freed::NotYet(until) => Some(Outcome::Removed { free_at: Some(until) }),
-            Freed::Superseded => Some(Outcome::Superseded),
-            Freed::Anew(_) | Freed::StillThere(_) => None,
-        })
-    }
-
-    /// Whether nothing of it is left, anywhere.
-    async fn is_undone(&self, provider: &dyn Provider, scope: &Scope, board: &Board) -> Result<bool> {
-        let (engine, sentry) = (self.engine, self.sentry(Direction::Down));
-        let cx = self.context(&sentry, provider, scope, board);
-        for step in engine.steps.iter().filter(|step| provider.uses(step.spec().name)) {
-            if !step.is_undone(&cx).await? {
-                tracing::info!("{} is not undone yet: it is removed once more", step.spec().name);
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     async fn drive(
         &self,
         direction: Direction,
@@ -331,7 +299,7 @@ impl Run<'_> {
         }
         self.telling.say(|report| {
             report.generation = Some(claim.generation());
-            report.expires_at = Some(claim.expires());
+            report.living(claim);
             report.holding(claim.addresses());
             report.receipt = claim.gone().to_vec();
             if report.head_sha.is_none() {

@@ -55,7 +55,7 @@ pub(super) async fn again(store: &dyn Store, claim: &Claim, clock: &Clock) -> Re
     report.holding(claim.addresses());
     report.phases = phases.collect();
     report.tests = tests;
-    report.expires_at = Some(claim.expires());
+    report.living(claim);
     Ok(Some(report))
 }
 

@@ -9,6 +9,7 @@ mod parts;
 
 use crate::{
     domain::{
+        claim::warns_at,
         holder::Holder,
         names::Generation,
         plan::Direction,
@@ -294,7 +295,8 @@ fn passed(results: &Results) -> String {
 
 fn ends(report: &Report, now: Timestamp, beside: &Beside) -> Option<String> {
     let ends = report.expires_at?;
-    if beside.warn.is_some_and(|warn| ends.duration_since(now) <= warn) {
+    let warns_at = beside.warn.zip(report.claimed_at).map(|(warn, since)| warns_at(since, ends, warn));
+    if warns_at.is_some_and(|at| at <= now) {
         return Some(format!(
             "⚠️ **its time is over at {}**, `/berth extend 24h` keeps it",
             moment(ends, now)

@@ -8,6 +8,7 @@ use crate::{
     clients::vault::Vault,
     documents::{Document, Key, Read, Version, remove_surely, write_surely},
     domain::{
+        claim::Cause,
         kubeconfig,
         names::EnvironmentName,
         plan::Spec,
@@ -100,6 +101,9 @@ impl Step for KeepKubeconfig {
         let key = Key::Kubeconfig(cx.scope.name.clone());
         let (detail, proof) = match cx.store.read(&key).await? {
             Read::Absent { .. } => ("no kubeconfig", "no such document"),
+            Read::Present { document, .. } if is_anothers(cx, &document) => {
+                return Ok(Progress::done(ANOTHERS));
+            }
             Read::Present { version, .. } => {
                 settled(remove_surely(cx.store, &key, &version).await, &cx.store.place(&key))?;
                 ("kubeconfig removed", "removed from the store")
@@ -126,15 +130,25 @@ impl Step for KeepKubeconfig {
         }
     }
 
-    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
+    async fn remains(&self, cx: &Context<'_>) -> Result<Option<String>> {
+        let name = &cx.scope.name;
         if let Some(merged) = &self.merged
-            && merged.changed(&cx.scope.name, None).await?.is_some()
+            && merged.changed(name, None).await?.is_some()
         {
-            return Ok(false);
+            return Ok(Some(merged.entry(name)));
         }
-        let read = cx.store.read(&Key::Kubeconfig(cx.scope.name.clone())).await?;
-        Ok(matches!(read, Read::Absent { .. }))
+        let key = Key::Kubeconfig(name.clone());
+        let read = cx.store.read(&key).await?;
+        let left = read.document().filter(|document| !is_anothers(cx, document));
+        Ok(left.map(|_| cx.store.place(&key)))
     }
+}
+
+const ANOTHERS: &str = "a kubeconfig that is not ours is left";
+
+/// What nobody claimed is ours by our own word alone: the shell tool of old keeps its kubeconfigs under the same names.
+fn is_anothers(cx: &Context<'_>, document: &Document) -> bool {
+    cx.fence.claim().leaving().cause == Some(Cause::Orphan) && !document.contains_key(HOLDER)
 }
 
 /// A document of Vault's with all kubeconfigs in one text, entries by the environments' names; what else it holds is others'.
@@ -176,11 +190,12 @@ impl Merged {
         let read = self.vault.read(self.mount.as_ref(), self.of.path.as_ref()).await?;
         let all = read.document().map(|document| self.text(document)).transpose()?.flatten();
         let all = kubeconfig::addresses(all.unwrap_or_default()).with_context(|| self.wrong())?;
-        let entry = |(name, address)| {
-            let what = format!("the kubeconfig of {name} in {}", self.place());
-            Entry { name, address, what }
-        };
+        let entry = |(name, address): (String, _)| Entry { what: self.entry(&name), name, address };
         Ok(all.into_iter().map(entry).collect())
+    }
+
+    fn entry(&self, name: &impl std::fmt::Display) -> String {
+        format!("the kubeconfig of {name} in {}", self.place())
     }
 
     /// Of all kubeconfigs, as they stand in the document; `None`: there are none yet.

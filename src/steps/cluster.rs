@@ -34,8 +34,9 @@ impl Step for Cluster {
         field.provider.traces(field.context).await
     }
 
-    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
-        cx.provider.is_absent(cx.scope).await
+    async fn remains(&self, cx: &Context<'_>) -> Result<Option<String>> {
+        let is_absent = cx.provider.is_absent(cx.scope).await?;
+        Ok((!is_absent).then(|| "objects of its cluster, or machines".to_owned()))
     }
 }
 

@@ -101,8 +101,8 @@ impl Step for Deploy {
         }
     }
 
-    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
-        argo_cd::is_undone(&self.clusters, cx).await
+    async fn remains(&self, cx: &Context<'_>) -> Result<Option<String>> {
+        argo_cd::remains(&self.clusters, cx).await
     }
 
     async fn traces(&self, field: &Field<'_>) -> Result<Vec<Trace>> {

@@ -97,8 +97,8 @@ impl InsideStep for Names {
     }
 
     /// Whoever took the records away lived in the environment: if it could not before that went, the addresses wait.
-    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
-        Ok(self.left(cx).await?.is_none())
+    async fn remains(&self, cx: &Context<'_>) -> Result<Option<String>> {
+        Ok(self.left(cx).await?.map(|left| left.on))
     }
 }
 

@@ -231,10 +231,10 @@ pub trait Step {
     async fn ensure(&self, cx: &Context<'_>) -> Result<Progress>;
     /// Makes it gone, whether or not `ensure` ever ran.
     async fn remove(&self, cx: &Context<'_>) -> Result<Progress>;
-    /// Whether nothing of it is left, by a look from outside: asked once more before addresses are freed, when a request of
-    /// a superseded run that was still under way has had its time.
-    async fn is_undone(&self, _cx: &Context<'_>) -> Result<bool> {
-        Ok(true)
+    /// What of it is left, by a look from outside: asked once more before addresses are freed, when a request of a superseded
+    /// run that was still under way has had its time. `None`: nothing is.
+    async fn remains(&self, _cx: &Context<'_>) -> Result<Option<String>> {
+        Ok(None)
     }
     /// What of it is left outside of environments, of whichever: asked by the sweep.
     async fn traces(&self, _field: &Field<'_>) -> Result<Vec<Trace>> {
@@ -257,9 +257,9 @@ pub trait InsideStep {
     fn spec(&self) -> Spec;
     /// Makes it true.
     async fn ensure(&self, cx: &Context<'_>, inside: &Access) -> Result<Progress>;
-    /// Whether nothing of it is left outside of the environment.
-    async fn is_undone(&self, _cx: &Context<'_>) -> Result<bool> {
-        Ok(true)
+    /// What of it is left outside of the environment.
+    async fn remains(&self, _cx: &Context<'_>) -> Result<Option<String>> {
+        Ok(None)
     }
     /// Makes it gone; most of it goes with the environment.
     async fn remove(&self, _cx: &Context<'_>, _inside: &Access) -> Result<Progress> {
@@ -291,8 +291,8 @@ impl<S: InsideStep> Step for Within<S> {
         }
     }
 
-    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
-        self.0.is_undone(cx).await
+    async fn remains(&self, cx: &Context<'_>) -> Result<Option<String>> {
+        self.0.remains(cx).await
     }
 
     fn is_within(&self) -> bool {

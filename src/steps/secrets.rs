@@ -98,9 +98,10 @@ impl Step for Secrets {
         Ok(found.collect())
     }
 
-    async fn is_undone(&self, cx: &Context<'_>) -> Result<bool> {
-        let read = cx.store.read(&Key::Token(cx.scope.name.clone())).await?;
-        Ok(matches!(read, Read::Absent { .. }))
+    async fn remains(&self, cx: &Context<'_>) -> Result<Option<String>> {
+        let key = Key::Token(cx.scope.name.clone());
+        let read = cx.store.read(&key).await?;
+        Ok(read.document().map(|_| cx.store.place(&key)))
     }
 }
 

@@ -28,6 +28,7 @@ fn planned(found: &Found, now: Timestamp) -> Plan {
         warn: SignedDuration::from_hours(4),
         stuck: SignedDuration::from_mins(30),
         fuse: FUSE,
+        places: &BTreeMap::new(),
     };
     plan(found, &rules, now)
 }
@@ -39,8 +40,9 @@ fn found(claims: Vec<(Claim, Wanted)>) -> Found {
         claims: claims.into_iter().map(|(claim, _)| claim).collect(),
         unreadable: BTreeMap::new(),
         traces: Vec::new(),
-        foreign: BTreeMap::new(),
+        foreign: BTreeSet::new(),
         others: BTreeSet::new(),
+        used: BTreeSet::new(),
         wanted,
         began: at(10),
         last: None,
@@ -219,7 +221,7 @@ fn orphans() -> Found {
         ("pr-shop-8", Ok(Wanted::Down)),
     ];
     found.wanted = wanted.into_iter().map(|(name, wanted)| (name.parse().unwrap(), wanted)).collect();
-    found.foreign.insert("192.168.1.148".parse().unwrap(), "pr-legacy-7".to_owned());
+    found.foreign.insert("192.168.1.148 pr-legacy-7".to_owned());
     found.others = BTreeSet::from(["pr-web-1".parse().unwrap(), "pr-web-2".parse().unwrap()]);
     found
 }
@@ -304,6 +306,36 @@ fn what_is_claimed_is_nobodys_orphan_be_it_that_its_claim_cannot_be_read() {
         again.unreadable.insert(name.parse().unwrap(), "damaged".to_owned());
     }
     assert_eq!(planned(&again, at(10)).removals, 0);
+}
+
+#[test]
+fn what_lies_under_the_name_of_somebodys_live_cluster_does_not_take_that_along() {
+    let of = |object: bool| {
+        let mut found = found(Vec::new());
+        let token = Trace { object: None, ..trace("pr-shop-1", None, "kv/pr-shop-1/vault-token") };
+        found.traces.push(token);
+        if object {
+            found.traces.push(trace("pr-shop-1", Some("acme/shop#1"), "Namespace"));
+        }
+        found.wanted.insert("pr-shop-1".parse().unwrap(), Ok(Wanted::Down));
+        found.used.insert("pr-shop-1".parse().unwrap());
+        planned(&found, at(10)).lines[0].action
+    };
+    assert_eq!(of(false), Action::Report);
+    // The cluster that has the address is its own.
+    assert_eq!(of(true), Action::Mark);
+}
+
+#[test]
+fn who_waits_where_nothing_is_any_more_is_told() {
+    let waits = |place: &str| found(vec![(first("acme/shop#1").at(Some(place.parse().unwrap())), up())]);
+    let plan = planned(&waits("pool lab"), at(10));
+    assert_eq!(plan.lines[0].action, Action::Unknown, "{}", lines(&plan));
+    assert!(
+        plan.lines[0].why.contains("pool lab, which the platform file does not have"),
+        "{}",
+        lines(&plan)
+    );
 }
 
 #[test]

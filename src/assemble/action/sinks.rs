@@ -12,9 +12,8 @@ use crate::{
         Reporters, Sinks as Shown, check::Check, comment::Comment, deployment::Deployment, markdown::Beside,
         outputs::Outputs, status::CommitStatus, summary::Summary,
     },
-    settings::{Lifetime, Settings},
+    settings::Settings,
 };
-use jiff::SignedDuration;
 use std::{path::PathBuf, sync::Arc};
 
 /// The sinks of a job.
@@ -37,7 +36,7 @@ impl<'a> Sinks<'a> {
 
     fn beside(&self, settings: Option<&Settings>) -> Beside {
         let lifetime = settings.map(|settings| settings.lifetime);
-        let (grace, warn) = (lifetime.map(|of| of.grace), lifetime.map(warns));
+        let (grace, warn) = (lifetime.map(|of| of.grace), lifetime.map(|of| of.warn));
         Beside { log: self.job.log.clone(), grace, warn, ..Beside::default() }
     }
 
@@ -93,14 +92,9 @@ impl<'a> Sinks<'a> {
     }
 }
 
-/// How long before its end its readers are warned: not from its begin on, where lives are short.
-fn warns(lifetime: Lifetime) -> SignedDuration {
-    lifetime.warn.min(lifetime.max / 2)
-}
-
 /// Of each environment that a sweep looks at: where its author reads what became of it.
 pub(in crate::assemble) fn swept(github: &GitHub, settings: &Settings, clock: &Clock) -> Reporters {
-    let (grace, warn) = (Some(settings.lifetime.grace), Some(warns(settings.lifetime)));
+    let (grace, warn) = (Some(settings.lifetime.grace), Some(settings.lifetime.warn));
     let beside = Beside { grace, warn, ..Beside::default() };
     let (github, clock) = (github.clone(), clock.clone());
     Reporters::of_each(move |holder| match holder {

@@ -56,6 +56,9 @@ pub struct Leaving {
     /// What it has come to so far, in that order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed: Vec<Passed>,
+    /// Since when something is there of what was seen gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_since: Option<Timestamp>,
 }
 
 impl Leaving {

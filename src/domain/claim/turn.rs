@@ -38,11 +38,19 @@ pub enum Ending {
 }
 
 impl Claim {
-    /// Having been told that its turn has come; of what does not wait, nothing.
+    /// Having been told that its turn has come; of what does not wait, nothing. Its job may be of an older commit, which brings
+    /// nothing up any more, and to an event nobody may listen: whom the one has not brought is told by the other.
     pub fn called(self, at: Timestamp) -> Self {
         match self.state {
-            State::Waiting { since, granted, .. } => {
-                self.to(State::Waiting { since, called: Some(at), in_vain: false, granted })
+            State::Waiting { since, called, in_vain, granted } => {
+                let has_not_come = called.is_some() && !in_vain;
+                let sent_for = has_not_come && !self.sent_for;
+                Self { sent_for, ..self }.to(State::Waiting {
+                    since,
+                    called: Some(at),
+                    in_vain: false,
+                    granted,
+                })
             }
             _ => self,
         }
@@ -111,7 +119,10 @@ impl Claim {
         match self.state {
             State::Waiting { .. } | State::Held { .. } | State::Cooling { .. } => {
                 let addresses = self.addresses();
-                let leaving = self.leaving.clone().on("draining", now);
+                let mut leaving = self.leaving.clone().on("draining", now);
+                if matches!(self.state, State::Cooling { .. }) {
+                    leaving.back_since.get_or_insert(now);
+                }
                 Ok(Self { gone: Vec::new(), leaving, ..self }.to(State::Draining { addresses, since: now }))
             }
             _ => Err(self.illegal("draining", "it is being removed already")),

@@ -69,9 +69,8 @@ impl<'a> Judge<'a> {
             };
             lines.push(line(Action::Report, what, why, On::Nothing));
         }
-        lines.extend(found.foreign.iter().map(|(address, name)| {
-            let what = format!("{address} {name}");
-            line(Action::Report, what, "no claim of ours: left alone".to_owned(), On::Nothing)
+        lines.extend(found.foreign.iter().map(|what| {
+            line(Action::Report, what.clone(), "no claim of ours: left alone".to_owned(), On::Nothing)
         }));
         lines.sort_by(|a, b| (a.action, &a.what).cmp(&(b.action, &b.what)));
         let removals = lines.iter().filter(|line| line.action == Action::Remove).count();
@@ -128,9 +127,15 @@ impl<'a> Judge<'a> {
                 let held = held.map_or(String::new(), |(what, by)| format!(": {what} is held by {by}"));
                 say(Action::Resume, format!("draining {}{held}", self.since(*since)))
             }
-            (Then::Down, State::Cooling { until, .. }) => {
-                say(Action::Free, format!("gone, cooled since {}", at(*until)))
-            }
+            (Then::Down, State::Cooling { until, .. }) => say(
+                Action::Free,
+                match claim.going_since() {
+                    None => format!("gone, cooled since {}", at(*until)),
+                    Some(since) => {
+                        format!("it had gone, and {} ago something of it was there still", self.since(since))
+                    }
+                },
+            ),
             (Then::Down, State::Freeing { .. }) => say(Action::Free, "it was being freed".to_owned()),
             (Then::Down, State::Waiting { .. }) if claim.expires() > now => {
                 say(Action::Remove, "closed while it waited".to_owned())
@@ -153,6 +158,14 @@ impl<'a> Judge<'a> {
         let (now, holder) = (self.now, claim.holder());
         let say =
             |action, why: String| Some(line(action, holder.to_string(), why, On::Claimed(holder.clone())));
+        if let (State::Waiting { .. }, Some(place)) = (claim.state(), claim.place())
+            && !self.rules.places.contains_key(place)
+        {
+            let why = format!(
+                "it waits for {place}, which the platform file does not have: its next event finds it a place"
+            );
+            return say(Action::Unknown, why);
+        }
         let State::Held { .. } = claim.state() else { return None };
         let Some(reported) = claim.outcome() else {
             if claim.taken_at().saturating_add(self.rules.stuck).is_ok_and(|at| at <= now) {
@@ -181,11 +194,8 @@ impl<'a> Judge<'a> {
                 ),
             };
         }
-        let life = claim.expires().duration_since(claim.created());
-        let before = self.rules.warn.min(life / 2);
-        let warn_at = claim.expires().saturating_sub(before).unwrap_or(now);
         // What failed has told its end where it told why.
-        if !claim.is_warned() && reported.stood() && warn_at <= now {
+        if !claim.is_warned() && reported.stood() && claim.warns_at(self.rules.warn) <= now {
             return say(Action::Warn, format!("its lifetime is over at {}", moment(claim.expires(), now)));
         }
         None
@@ -207,6 +217,11 @@ impl<'a> Judge<'a> {
         // What goes, goes by its names, which are theirs as well.
         if self.found.others.contains(name) {
             let why = "ours, and no claim says whose; another installation has an environment of that name: left alone";
+            return line(Action::Report, what, why.to_owned(), On::Nothing);
+        }
+        let has_objects = traces.iter().any(|trace| trace.object.is_some());
+        if self.found.used.contains(name) && !has_objects {
+            let why = "ours, and no claim says whose; a live cluster that is not ours has an address of that name: left alone";
             return line(Action::Report, what, why.to_owned(), On::Nothing);
         }
         let holder = traces.iter().find_map(|trace| trace.holder.clone());

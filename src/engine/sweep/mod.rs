@@ -127,8 +127,9 @@ impl Sweeper {
             signal = stop.clone() => return Err(super::Declined(Outcome::Interrupted { signal }).into()),
             found = self.read() => found.context("nothing was swept")?,
         };
-        let (now, terms) = (clock.now(), &self.engine.protocol.terms);
-        let rules = Rules { terms, warn: self.warn, stuck: self.stuck, fuse: self.fuse };
+        let (now, terms, places) =
+            (clock.now(), &self.engine.protocol.terms, &self.engine.protocol.pools.places);
+        let rules = Rules { terms, warn: self.warn, stuck: self.stuck, fuse: self.fuse, places };
         let plan = plan(&found, &rules, now);
         let overdue = found.last.as_ref().and_then(|last| last.overdue(now));
         let (ended, called) = (BTreeMap::new(), Vec::new());
@@ -141,9 +142,7 @@ impl Sweeper {
             found.claims.iter().map(|claim| (claim.name(), claim)).collect();
         let known = found.last.iter().flat_map(|last| last.stuck.clone());
         let known: BTreeMap<_, _> = known
-            .filter(|(name, since)| {
-                claims.get(name).is_some_and(|claim| claim.draining_since() == Some(*since))
-            })
+            .filter(|(name, since)| claims.get(name).is_some_and(|claim| claim.going_since() == Some(*since)))
             .collect();
         let swept = Swept::new(now, sweep.plan.marks.clone(), sweep.plan.blown).meeting(known.clone());
         if swept.marks.len() < sweep.plan.marks.len() {
@@ -194,10 +193,10 @@ impl Sweeper {
     ) -> BTreeMap<EnvironmentName, Timestamp> {
         let lines = sweep.plan.lines.iter().enumerate();
         let stuck = lines.filter_map(|(number, Line { action, on, .. })| {
-            let (Action::Resume, On::Claimed(holder)) = (action, on) else { return None };
+            let (Action::Resume | Action::Free, On::Claimed(holder)) = (action, on) else { return None };
             let ended = sweep.ended.get(&number)?.outcome.as_ref();
             let has_gone = matches!(ended, Some(Outcome::Removed { .. } | Outcome::Superseded));
-            let since = claims.get(&holder.name())?.draining_since()?;
+            let since = claims.get(&holder.name())?.going_since()?;
             let is_long = since.saturating_add(self.stuck).is_ok_and(|at| at <= now);
             (!has_gone && is_long).then(|| (holder.name(), since))
         });

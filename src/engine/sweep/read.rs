@@ -28,6 +28,17 @@ use std::{
     net::Ipv4Addr,
 };
 
+/// What stands under names that nobody claims.
+struct Unclaimed {
+    entries: BTreeMap<EnvironmentName, BTreeSet<Entry>>,
+    /// The addresses of live clusters, if there are any entries.
+    in_use: BTreeSet<Ipv4Addr>,
+}
+
+fn entry((address, name): (Ipv4Addr, String)) -> Entry {
+    Entry { what: format!("{address} {name}"), name, address: Some(address) }
+}
+
 impl Sweeper {
     pub(super) async fn read(&self) -> Result<(Found, Counts)> {
         let (engine, pools) = (&self.engine, &self.engine.protocol.pools);
@@ -59,15 +70,20 @@ impl Sweeper {
                 Err(error) => unseen.push((ground.name.clone(), explain(&error))),
             }
         }
-        let entries: Vec<_> = pool.entries().collect();
-        match self.explained(&entries, &unclaimed).await {
-            Ok(histories) => {
-                for (name, history) in histories {
+        let in_pool: BTreeSet<Entry> = pool.entries().map(entry).collect();
+        let (mut entries, mut used) = (in_pool.clone(), BTreeSet::new());
+        match self.unclaimed_entries(&in_pool, &unclaimed).await {
+            Ok(Unclaimed { entries: all, in_use }) => {
+                for (name, history) in self.explained(&all, &in_use).await {
                     match history {
                         Ok(found) => traces.extend(found),
                         Err(error) => unseen.push((format!("the history of {name}"), explain(&error))),
                     }
                 }
+                let is_used = |entry: &Entry| entry.address.is_some_and(|address| in_use.contains(&address));
+                let of = all.iter().filter(|(_, entries)| entries.iter().any(is_used));
+                used = of.map(|(name, _)| name.clone()).collect();
+                entries.extend(all.into_values().flatten());
             }
             Err(error) => unseen.push(("entries that nobody claims".to_owned(), explain(&error))),
         }
@@ -89,16 +105,17 @@ impl Sweeper {
         // What is left of an environment goes with its entries, by its name.
         let names = claimed.iter().chain(&since).chain(traces.iter().map(|trace| &trace.name));
         let ours: BTreeSet<&str> = names.map(AsRef::as_ref).collect();
-        let foreign = entries.iter().filter(|(_, name)| !ours.contains(name.as_str())).cloned().collect();
+        let is_foreign = |entry: &Entry| !ours.contains(entry.name.as_str());
+        let foreign = entries.into_iter().filter(is_foreign).map(|entry| entry.what).collect();
         let (wanted, open_pull_requests) = self.wanted(&claims, &traces, &claimed).await;
         let counts = Counts {
             claims: claims.len() + unreadable.len(),
             objects,
-            pool_entries: entries.len(),
+            pool_entries: in_pool.len(),
             open_pull_requests,
         };
         Ok((
-            Found { claims, unreadable, traces, foreign, wanted, began, last, looked, unseen, others },
+            Found { claims, unreadable, traces, foreign, wanted, began, last, looked, unseen, others, used },
             counts,
         ))
     }
@@ -124,57 +141,59 @@ impl Sweeper {
         Ok(try_join_all(each).await?.into_iter().flatten().collect())
     }
 
-    /// Of each name that nobody claims, its entries, in the pool and in what steps keep, whose very addresses its last life
-    /// has had, and which nothing uses: the shell tool of old, which writes whole documents, may have brought them back.
-    async fn explained(
+    /// The entries of each name that nobody claims, in the pool and in what steps keep, and what live clusters use.
+    async fn unclaimed_entries(
         &self,
-        pool: &[(Ipv4Addr, String)],
+        in_pool: &BTreeSet<Entry>,
         unclaimed: &BTreeSet<EnvironmentName>,
-    ) -> Result<Vec<(EnvironmentName, Result<Vec<Trace>>)>> {
-        let (engine, store) = (&self.engine, self.engine.protocol.pools.claims.store());
+    ) -> Result<Unclaimed> {
+        let engine = &self.engine;
         let steps = self.grounds.iter().flat_map(|ground| &ground.steps);
         let kept = try_join_all(steps.map(|step| engine.patiently(async || step.entries().await))).await?;
-        let entry = |(address, name): &(Ipv4Addr, String)| Entry {
-            name: name.clone(),
-            address: *address,
-            what: format!("{address} {name}"),
-        };
-        let mut names: BTreeMap<EnvironmentName, BTreeSet<Entry>> = BTreeMap::new();
-        for entry in pool.iter().map(entry).chain(kept.into_iter().flatten()) {
+        let mut entries: BTreeMap<EnvironmentName, BTreeSet<Entry>> = BTreeMap::new();
+        for entry in in_pool.iter().cloned().chain(kept.into_iter().flatten()) {
             if let Some(name) = entry.name.parse().ok().filter(|name| unclaimed.contains(name)) {
-                names.entry(name).or_default().insert(entry);
+                entries.entry(name).or_default().insert(entry);
             }
         }
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        let used = self.in_use().await?;
-        let each = names.into_iter().map(async |(name, entries)| {
-            let history = engine.patiently(async || tests::past(store, &name).await).await;
+        let in_use = if entries.is_empty() { BTreeSet::new() } else { self.in_use().await? };
+        Ok(Unclaimed { entries, in_use })
+    }
+
+    /// Of each name, its entries, if its last life had the addresses of all of them, and nothing uses any: the shell tool of
+    /// old, which writes whole documents, may have brought them back. They go by name, so it is all of them, or none.
+    async fn explained(
+        &self,
+        all: &BTreeMap<EnvironmentName, BTreeSet<Entry>>,
+        in_use: &BTreeSet<Ipv4Addr>,
+    ) -> Vec<(EnvironmentName, Result<Vec<Trace>>)> {
+        let (engine, store) = (&self.engine, self.engine.protocol.pools.claims.store());
+        let each = all.iter().map(async |(name, entries)| {
+            let history = engine.patiently(async || tests::past(store, name).await).await;
             let found = history.map(|history| {
-                // They go by name: all of them, or none.
-                let is_used = entries.iter().any(|entry| used.contains(&entry.address));
+                // What only waited, or was only an orphan, had none of its own.
+                let life = history.lives().iter().rev().find(|life| !life.addresses.is_empty());
                 // A bare name is anybody's: by hand, an entry may have been given to it again.
-                let is_of_an_event = |life: &&Life| !matches!(life.holder, Holder::Named(_));
-                let life = history.lives().last().filter(|_| !is_used).filter(is_of_an_event);
-                let trace = |life: &Life, what| Trace {
+                let life = life.filter(|life| !matches!(life.holder, Holder::Named(_)));
+                let is_of = |life: &&Life| {
+                    let had = |address| life.addresses.contains(&address) && !in_use.contains(&address);
+                    entries.iter().all(|entry| entry.address.is_some_and(had))
+                };
+                let trace = |life: &Life, what: &str| Trace {
                     name: name.clone(),
                     holder: Some(life.holder.clone()),
-                    what,
+                    what: what.to_owned(),
                     life: Some(life.uid.clone()),
                     id: life.uid.to_string(),
                     object: None,
                     held_by: None,
                 };
-                let ours = entries.into_iter().filter_map(|entry| {
-                    let life = life.filter(|life| life.addresses.contains(&entry.address))?;
-                    Some(trace(life, entry.what))
-                });
-                ours.collect()
+                let of = |life| entries.iter().map(move |entry| trace(life, &entry.what));
+                life.filter(is_of).into_iter().flat_map(of).collect()
             });
-            (name, found)
+            (name.clone(), found)
         });
-        Ok(stream::iter(each).buffered(super::SIDE_BY_SIDE).collect().await)
+        stream::iter(each).buffered(super::SIDE_BY_SIDE).collect().await
     }
 
     /// What any live cluster uses.

@@ -201,13 +201,13 @@ pub(super) async fn remove(clusters: &Clusters, cx: &Context<'_>) -> Result<Prog
     })
 }
 
-/// Whether all of it is gone.
-pub(super) async fn is_undone(clusters: &Clusters, cx: &Context<'_>) -> Result<bool> {
+/// What of it is left.
+pub(super) async fn remains(clusters: &Clusters, cx: &Context<'_>) -> Result<Option<String>> {
     for Elsewhere { context, object } in &cx.scope.removal.elsewhere {
         let cluster = clusters.open(context.as_ref()).await?;
         if is_there(&look(&cluster, object).await?) {
-            return Ok(false);
+            return Ok(Some(format!("Argo CD's {object}")));
         }
     }
-    Ok(true)
+    Ok(None)
 }

@@ -393,6 +393,11 @@ fn whose_job_was_run_again_and_brought_nothing_up_is_sent_an_event_the_next_time
     let sent: Vec<_> =
         sent.iter().filter(|sent| sent.event == "repository_dispatch").map(Event::of).collect();
     assert_eq!(sent.len(), 1, "{}", ran.log);
+    // Nobody may listen: then its job, which has died, is what is left.
+    bed.world().github.change(REPOSITORY).unwrap().runs.get_mut(&1_043).unwrap().conclusion = Some("failure");
+    was_called(&bed, 43, 30);
+    let ran = acts(&bed, 99, &schedule);
+    assert_eq!(called(&bed), [43, 43, 44], "{}", ran.log);
     bed.checked_out(&sha('c'));
     assert_eq!(acts(&bed, 97, &sent[0]).output("name"), "pr-shop-43");
 }

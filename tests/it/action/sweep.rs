@@ -154,6 +154,21 @@ fn before_the_end_of_its_life_people_are_warned_once() {
     assert!(!ran.log.contains("warn    acme"), "{}", ran.log);
 }
 
+#[test]
+fn who_is_warned_of_the_end_of_a_short_life_that_was_extended_reads_it() {
+    let bed = Bed::new();
+    acts(&bed, 42, &bed.opened());
+    mend(&bed, "max: 3d", "max: 6h");
+    let ends = Clock::system().now() + SignedDuration::from_mins(210);
+    claim(&bed, |claim| {
+        claim.insert("created".to_owned(), json!(ends - SignedDuration::from_hours(30)));
+        claim.insert("expires".to_owned(), json!(ends));
+    });
+    let ran = sweeps(&bed);
+    assert!(ran.log.contains("warn    acme/shop#42  its lifetime is over at "), "{}", ran.log);
+    assert!(bed.comment().contains("`/berth extend 24h` keeps it"), "{}", bed.comment());
+}
+
 /// Its run has said nothing for forty minutes.
 fn silent() -> Bed {
     let bed = Bed::new();

@@ -146,25 +146,56 @@ fn what_argo_cd_was_handed_is_on_the_receipt() {
     "#);
 }
 
-#[test]
-fn a_name_that_could_not_be_seen_gone_from_within_is_on_the_receipt_once_it_was_seen_from_outside() {
-    let bed = Bed::new();
+/// Nobody within could be told to take it away.
+fn goes_and_keeps_its_name(bed: &Bed) -> Report {
     bed.up("one");
     bed.close();
     bed.served.gate.rule(|request| match request.server {
         berth::rehearsal::Server::Environment if request.method == "DELETE" => Verdict::json(403, &json!({})),
         _ => Verdict::Pass,
     });
-    let cooling = bed.run_beside("two", Occasion::Event).unwrap();
+    let report = bed.run_beside("two", Occasion::Event).unwrap();
+    bed.served.gate.open();
+    report
+}
+
+#[test]
+fn a_name_that_could_not_be_seen_gone_from_within_is_on_the_receipt_once_it_was_seen_from_outside() {
+    let bed = Bed::new();
+    let cooling = goes_and_keeps_its_name(&bed);
     let of = |report: &Report| report.receipt.iter().find(|gone| gone.what.contains("preview")).cloned();
     assert_eq!(of(&cooling), None, "{cooling:#?}");
     assert!(comment(&bed, &cooling).contains("not all of it could be verified"), "{cooling:#?}");
-    bed.served.gate.open();
     bed.withdraw("pr-42-shop.preview.example.com");
     bed.pass(601);
     let freed = bed.run("three", Occasion::Sweep).unwrap();
     assert_eq!(of(&freed).unwrap().proof, "NXDOMAIN, 1 of 1 server");
     assert!(comment(&bed, &freed).contains("nothing left"));
+    bed.unbroken();
+}
+
+#[test]
+fn a_name_that_nobody_takes_away_keeps_the_addresses_and_each_sweep_says_so_until_it_is_gone() {
+    let bed = Bed::new();
+    goes_and_keeps_its_name(&bed);
+    let of = |name: &str| bed.world().vault.document(&format!("{ROOT}/{name}")).cloned().unwrap_or_default();
+    let (measured, pool) = (of("berth/measured"), of("ip-allocations"));
+    for run in ["three", "four", "five"] {
+        bed.pass(1801);
+        let swept = bed.sweep(run, Mode::Do).unwrap();
+        let [report] = swept.ended.values().collect::<Vec<_>>()[..] else { panic!("{swept:#?}") };
+        let Some(Outcome::Failed { step, why }) = &report.outcome else { panic!("{report:#?}") };
+        assert_eq!(step.as_str(), "dns");
+        assert!(why.contains("pr-42-shop.preview.example.com") && why.contains("by hand"), "{why}");
+        let comment = comment(&bed, report);
+        assert!(comment.contains("Not removed: `dns`") && !comment.contains("nothing left"), "{comment}");
+        assert_eq!((of("berth/measured"), of("ip-allocations")), (measured.clone(), pool.clone()));
+    }
+    assert!(of("berth/sweep")["stuck"].as_object().unwrap().contains_key("pr-shop-42"));
+    bed.withdraw("pr-42-shop.preview.example.com");
+    bed.pass(601);
+    let freed = bed.run("six", Occasion::Sweep).unwrap();
+    assert_eq!(freed.outcome, Some(Outcome::Removed { free_at: None }), "{freed:#?}");
     bed.unbroken();
 }
 
